@@ -1,0 +1,1 @@
+"""Shared code of the course: data, models, training, metrics and plots, imported module by module."""

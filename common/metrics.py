@@ -1,0 +1,75 @@
+"""Metrics as exact (sum, count) pairs, so that batches of any size add up to the value over all examples."""
+
+import jax.numpy as jnp
+import numpy as np
+
+
+def sum_and_count(values, mask=None):
+    """Return the sum of the values and how many there are.
+
+    Args:
+        values: (B, ...) float or bool array, one value an example (or token).
+        mask: array of the same shape, False where a value must not count; None counts all.
+
+    Returns:
+        (sum, count), two float32 scalars.
+    """
+    mask = jnp.ones(values.shape, bool) if mask is None else mask
+    return jnp.where(mask, values, 0).sum(dtype=jnp.float32), mask.sum(dtype=jnp.float32)
+
+
+def accuracy(logits, labels, mask=None):
+    """Count right answers: the largest logit at the label.
+
+    Args:
+        logits: (B, ..., K) float array.
+        labels: (B, ...) integers in [0, K).
+        mask: (B, ...) bool or None, as in `sum_and_count`.
+
+    Returns:
+        (number right, number counted), two float32 scalars.
+    """
+    return sum_and_count(logits.argmax(-1) == labels, mask)
+
+
+def summarize(pairs):
+    """Add up the metrics of several batches and divide.
+
+    Args:
+        pairs: list of `{name: (sum, count)}`, one a batch, the same names everywhere.
+
+    Returns:
+        `{name: float}`, each the mean over all counted examples.
+
+    Raises:
+        ValueError: the list is empty.
+    """
+    if not pairs:
+        raise ValueError("No batch to summarize; expected at least one, check the loader's length.")
+    totals = {name: np.sum([batch[name] for batch in pairs], axis=0, dtype=np.float64) for name in pairs[0]}
+    return {name: float(total / count) for name, (total, count) in totals.items()}
+
+
+def confusion_matrix(labels, predictions, class_count):
+    """Count the predictions of every true class.
+
+    Args:
+        labels: (N,) integers in [0, K), the truth.
+        predictions: (N,) integers in [0, K).
+        class_count: K.
+
+    Returns:
+        (K, K) int64 array; row: true class, column: predicted class.
+
+    Raises:
+        ValueError: the two arrays differ in shape, or a value is out of range.
+    """
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    if labels.shape != predictions.shape:
+        raise ValueError(f"labels and predictions must have one shape, got {labels.shape} and {predictions.shape}.")
+    both = np.stack([labels, predictions])
+    if both.size and not 0 <= both.min() <= both.max() < class_count:
+        raise ValueError(f"classes must lie in [0, {class_count}), got {both.min()} to {both.max()}.")
+    matrix = np.zeros((class_count, class_count), np.int64)
+    np.add.at(matrix, (labels, predictions), 1)
+    return matrix
