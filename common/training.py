@@ -30,7 +30,8 @@ def make_step(graphdef, loss):
         model_graph, params, rest = nnx.split(model, nnx.Param, ...)
 
         def loss_of(params):
-            model = nnx.merge(model_graph, params, rest)
+            own = jax.tree.map(lambda leaf: leaf, rest)  # new variables: those of an outer trace may not be changed
+            model = nnx.merge(model_graph, params, own)
             value, metrics = loss(model, batch, nnx.Rngs(key))
             return value, (metrics, nnx.state(model, nnx.Not(nnx.Param)))
 

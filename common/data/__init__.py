@@ -6,10 +6,12 @@ from .embedded import CorruptDataError
 from .loaders import Loader, evaluation_loader, train_loader
 from .registry import dataset_names, load_dataset
 from .text import Vocabulary, windows
+from .tfds import DownloadError
 
 __all__ = [
     "CorruptDataError",
     "Dataset",
+    "DownloadError",
     "Loader",
     "RandomFlip",
     "RandomShift",

@@ -112,7 +112,7 @@ def _load_batik():
     digest = hashlib.sha256(Path(batik.__file__).read_bytes()).hexdigest()[:12]  # new code, new cache file
     path = cache_folder() / f"batik-{digest}.npz"
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             train, test = ({"x": arrays[f"{s}_x"], "y": arrays[f"{s}_y"]} for s in ("train", "test"))
     except (
         OSError,
