@@ -18,7 +18,7 @@ import time
 import numpy as np
 import pytest
 
-from common.data import CorruptDataError, tfds
+from common.data import CorruptDataError, DownloadError, download, tfds
 
 NAMES = ("mnist", "fashion_mnist", "cifar10")
 CIFAR_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -116,7 +116,7 @@ def serve(server, monkeypatch):
         source = tfds.SOURCES[name]
         server.files, splits = (make_cifar if name == "cifar10" else make_idx)(source)
         files = tuple(
-            tfds.File(server.url + file, len(content), hashlib.sha256(content).hexdigest())
+            download.File(server.url + file, len(content), hashlib.sha256(content).hexdigest())
             for file, content in server.files.items()
         )
         monkeypatch.setitem(tfds.SOURCES, name, dataclasses.replace(source, files=files))
@@ -218,9 +218,9 @@ def test_tensorflow_is_never_imported(serve, tmp_path):
     script = """if True:
         import dataclasses, json, sys
         import common.data
-        from common.data import tfds
+        from common.data import download, tfds
         early = "tensorflow_datasets" in sys.modules
-        files = tuple(tfds.File(*fields) for fields in json.loads(sys.argv[1]))
+        files = tuple(download.File(*fields) for fields in json.loads(sys.argv[1]))
         tfds.SOURCES["cifar10"] = dataclasses.replace(tfds.SOURCES["cifar10"], files=files)
         train, test = tfds.read_tfds("cifar10", data_dir=sys.argv[2])
         print(json.dumps([early, "tensorflow" in sys.modules, train["x"].shape, test["x"].shape]))
@@ -257,7 +257,7 @@ def test_absent_network_is_told_within_a_second(name, alternative, absence, tmp_
         monkeypatch.setattr(socket, "getaddrinfo", look_up)
         redirect(monkeypatch, name, f"http://127.0.0.1:{closed.getsockname()[1]}/")
         start = time.perf_counter()
-        with pytest.raises(tfds.DownloadError) as caught:
+        with pytest.raises(DownloadError) as caught:
             tfds.read_tfds(name, data_dir=tmp_path)
         assert time.perf_counter() - start <= 1.0
     release.set()
@@ -272,7 +272,7 @@ def test_silent_server_is_told_within_eight_seconds(tmp_path, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as listening:  # the kernel accepts, nobody answers
         redirect(monkeypatch, "fashion_mnist", f"http://127.0.0.1:{listening.getsockname()[1]}/")
         start = time.perf_counter()
-        with pytest.raises(tfds.DownloadError, match="timed out"):
+        with pytest.raises(DownloadError, match="timed out"):
             tfds.read_tfds("fashion_mnist", data_dir=tmp_path)
         assert time.perf_counter() - start <= 8.0
 
@@ -280,8 +280,8 @@ def test_silent_server_is_told_within_eight_seconds(tmp_path, monkeypatch):
 def test_server_that_stalls_in_the_middle(serve, server, tmp_path, monkeypatch):
     serve("mnist")
     server.release = threading.Event()
-    monkeypatch.setattr(tfds, "READ_TIMEOUT", 0.3)
-    with pytest.raises(tfds.DownloadError, match="timed out"):
+    monkeypatch.setattr(download, "READ_TIMEOUT", 0.3)
+    with pytest.raises(DownloadError, match="timed out"):
         tfds.read_tfds("mnist", data_dir=tmp_path)
     assert left_over(tmp_path) == []
 
@@ -290,7 +290,7 @@ def test_server_that_stalls_in_the_middle(serve, server, tmp_path, monkeypatch):
 def test_wrong_status(status, serve, server, tmp_path):
     serve("cifar10")
     server.status = status
-    with pytest.raises(tfds.DownloadError, match=rf"cifar-10-binary.*{status}.*batik"):
+    with pytest.raises(DownloadError, match=rf"cifar-10-binary.*{status}.*batik"):
         tfds.read_tfds("cifar10", data_dir=tmp_path)
 
 
@@ -299,7 +299,7 @@ def test_wrong_content_is_refused_and_not_kept(change, serve, server, tmp_path):
     serve("mnist")
     name, good = next(iter(server.files.items()))
     server.files[name] = good[:-1] + bytes([good[-1] ^ 1]) if change == "altered" else good[:-9]
-    with pytest.raises(tfds.DownloadError) as caught:
+    with pytest.raises(DownloadError) as caught:
         tfds.read_tfds("mnist", data_dir=tmp_path)
     for text in (name, hashlib.sha256(good).hexdigest(), hashlib.sha256(server.files[name]).hexdigest()):
         assert text in str(caught.value)

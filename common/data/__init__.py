@@ -2,11 +2,11 @@
 
 from .augment import RandomFlip, RandomShift
 from .dataset import Dataset, split_validation
+from .download import DownloadError
 from .embedded import CorruptDataError
 from .loaders import Loader, evaluation_loader, train_loader
 from .registry import dataset_names, load_dataset
 from .text import Vocabulary, windows
-from .tfds import DownloadError
 
 __all__ = [
     "CorruptDataError",

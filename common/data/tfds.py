@@ -7,18 +7,10 @@ writes the array_record data that its official builder would write.
 
 import contextlib
 import gzip
-import hashlib
-import http.client
 import io
 import os
-import queue
-import socket
 import struct
 import tarfile
-import threading
-import urllib.error
-import urllib.parse
-import urllib.request
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,31 +20,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from .download import File, obtain
 from .embedded import CorruptDataError
 
-LOOKUP_TIMEOUT = 0.9  # seconds for the name server: an absent network is told within one second
-CONNECT_TIMEOUT = 3.0  # seconds
-READ_TIMEOUT = 5.0  # seconds without a single byte
-BLOCK = 2**18  # bytes taken from the network at a time
 BATCH = 1000  # records read at a time: many, for speed, yet few enough that the bar moves
-
-
-class DownloadError(RuntimeError):
-    """An original file could not be fetched, or is not the expected one."""
-
-
-@dataclass(frozen=True)
-class File:
-    """Name one original file: its address, its size in bytes and its SHA-256 in hexadecimal digits."""
-
-    url: str
-    size: int
-    sha256: str
-
-    @property
-    def name(self):
-        """Return the last part of the address."""
-        return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -165,7 +136,7 @@ def read_tfds(name, *, data_dir=None):
     prepared = root / name / SOURCES[name].version
     if not prepared.exists():  # TFDS gives the folder this name when it is complete
         originals = root / "downloads" / "manual" / name
-        _obtain(name, originals)
+        obtain(SOURCES[name].files, originals, purpose=name, offline=SOURCES[name].offline)
         _prepare(name, root, originals)
     try:
         return _read_split(prepared, "train"), _read_split(prepared, "test")
@@ -176,73 +147,6 @@ def read_tfds(name, *, data_dir=None):
             f"{prepared} cannot be read as {name} in the array_record format ({type(error).__name__}: {error}); "
             "delete that folder, or pass another data_dir, and call again."
         ) from error
-
-
-def _obtain(name, folder):
-    """Fetch each original file that is not in `folder` yet, or raise `DownloadError` with one sentence."""
-    for file in SOURCES[name].files:
-        path = folder / file.name
-        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() == file.sha256:
-            continue
-        try:
-            _probe(file.url)
-            folder.mkdir(parents=True, exist_ok=True)
-            _fetch(file, path)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            if isinstance(error, urllib.error.HTTPError):
-                error.close()  # it holds the open connection
-            raise DownloadError(
-                f"{name} needs {file.url}, which could not be had ({error}); "
-                f"{SOURCES[name].offline} works without a network."
-            ) from None
-
-
-def _probe(url):
-    """Raise OSError soon where `url` cannot be reached: `urllib` has no limit for the name server."""
-    parts = urllib.parse.urlsplit(url)
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass(parts.netloc):
-        parts = urllib.parse.urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    address = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
-    answers = queue.SimpleQueue()
-
-    def reach():
-        try:
-            answers.put(socket.getaddrinfo(*address))
-            answers.put(socket.create_connection(address, CONNECT_TIMEOUT).close())
-        except OSError as error:
-            answers.put(error)
-
-    threading.Thread(target=reach, daemon=True).start()  # daemon: Python may exit before the answers
-    for wanted, limit in ("address of", LOOKUP_TIMEOUT), ("connection to", CONNECT_TIMEOUT):
-        try:
-            answer = answers.get(timeout=limit)
-        except queue.Empty:
-            raise TimeoutError(f"no {wanted} {parts.hostname} within {limit} s") from None
-        if isinstance(answer, OSError):
-            raise answer
-
-
-def _fetch(file, path):
-    """Download `file` to `path`, which appears only when the content has the expected SHA-256."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    digest = hashlib.sha256()
-    opener = urllib.request.build_opener()  # `urlopen` would keep the proxies of its first call
-    try:
-        with (
-            opener.open(file.url, timeout=READ_TIMEOUT) as response,
-            part.open("wb") as target,
-            tqdm(total=file.size, unit="B", unit_scale=True, desc=file.name) as bar,
-        ):
-            while block := response.read(BLOCK):
-                digest.update(block)
-                target.write(block)
-                bar.update(len(block))
-        if digest.hexdigest() != file.sha256:
-            raise ValueError(f"expected SHA-256 {file.sha256}, received {digest.hexdigest()}")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _prepare(name, root, originals):
