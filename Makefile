@@ -1,0 +1,93 @@
+# Cukup Python 3.11-3.13, pip, dan GNU make. `make help` menampilkan semua perintah.
+PYTHON ?= python3
+LESSON := 2-mlp/05-image-classification.ipynb
+SETS ?= pinned colab newest
+
+PY := .venv/bin/python
+READY := .venv/ready
+OFFLINE := $(PY) -m tools.offline
+PIP_INSTALL := -m pip install --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help install lab run test test-fast lint seeds mutate compat bench lock wheel clean
+
+help: ## tampilkan daftar ini
+	@echo "Pemakaian: make PERINTAH [NB=pelajaran.ipynb] [PYTHON=python3.12]"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Lingkungan: dibuat bila belum ada, dipasang ulang bila daftar pustaka berubah.
+install: $(READY) ## pasang lingkungan .venv (perintah lain memanggilnya sendiri)
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "Perlu Python 3.11, 3.12, atau 3.13; '$(PYTHON)' adalah $$($(PYTHON) --version 2>&1 || true)."; \
+	  echo "Pasang salah satunya, lalu sebut namanya, misalnya: make lab PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "Modul venv belum terpasang untuk '$(PYTHON)'."; \
+	  echo "Di Debian atau Ubuntu: sudo apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+
+$(READY): requirements.txt pyproject.toml | $(PY)
+	$(PY) $(PIP_INSTALL) -r requirements.txt
+	$(PY) $(PIP_INSTALL) --no-deps --editable .
+	@touch $@
+
+# Belajar. Tanpa layar, JupyterLab tetap berjalan dan mencetak alamatnya; root perlu izin tegas.
+ifeq ($(shell uname -s)$(DISPLAY)$(WAYLAND_DISPLAY),Linux)
+  LAB_FLAGS += --no-browser
+endif
+ifeq ($(shell id -u),0)
+  LAB_FLAGS += --allow-root
+endif
+
+lab: $(READY) ## buka JupyterLab (NB=... memilih pelajaran pertama)
+	$(PY) -m jupyterlab $(LAB_FLAGS) $(wildcard $(or $(NB),$(LESSON)))
+
+run: $(READY) ## jalankan satu pelajaran di terminal (NB=..., SET="SEED=1")
+	$(PY) -m tools.nb run $(or $(NB),$(LESSON)) $(if $(SET),--set $(SET))
+
+# Memeriksa. Pengujian memakai CPU dan, bila sistem mengizinkan, tanpa jaringan.
+test test-fast: export JAX_PLATFORMS := cpu
+
+test: lint ## semua pemeriksaan, sama dengan CI
+	$(OFFLINE) $(PY) -m pytest
+	$(PY) -m tools.nb check
+	$(OFFLINE) $(PY) -m tools.nb notebooks
+	@echo "Semua pemeriksaan lulus."
+
+test-fast: lint ## pemeriksaan di bawah tiga menit, tanpa menjalankan pelajaran
+	$(OFFLINE) $(PY) -m pytest -m "not slow"
+	$(PY) -m tools.nb check
+	@echo "Pemeriksaan cepat lulus."
+
+lint: $(READY) ## gaya kode, termasuk sel notebook
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+seeds: $(READY) ## jalankan pelajaran dengan beberapa benih acak (NB=...)
+	$(PY) -m tools.nb seeds $(NB)
+
+mutate: $(READY) ## uji mutasi sel "Dari nol" (NB=...)
+	$(PY) -m tools.nb mutate $(or $(NB),$(LESSON))
+
+compat: $(READY) ## uji pada beberapa set versi (SETS="pinned colab newest")
+	$(PY) -m tools.compat $(SETS)
+
+bench: $(READY) ## ukur kecepatan pemuat data
+	$(PY) -m benchmarks.loader
+
+# Merawat. `lock` menggeser pin sesedikit mungkin; hapus requirements.txt lebih dulu untuk memperbarui semuanya.
+lock: $(PY) ## susun ulang requirements.txt dari pyproject.toml
+	$(PY) -m venv .compat/lock
+	.compat/lock/bin/python $(PIP_INSTALL) --quiet uv
+	.compat/lock/bin/python -m uv pip compile pyproject.toml --universal --python-version 3.11 \
+	  --extra lab --extra dev --custom-compile-command "make lock" --quiet --output-file requirements.txt
+
+wheel: $(READY) ## bangun wheel paket common ke dist/
+	rm -rf build/lib
+	$(PY) -m build --wheel
+
+clean: ## hapus hasil bangun dan cache; .venv tetap
+	rm -rf build dist .compat .pytest_cache .ruff_cache *.egg-info
+	find . -path ./.venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
