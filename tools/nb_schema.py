@@ -36,7 +36,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 if "google.colab" in sys.modules or {{"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}} & set(os.environ):
-    # Colab/Kaggle: pasang paket kursus tanpa menggeser jax yang sudah ada di sana.
+    # Colab/Kaggle: pasang paket kursus tanpa mengganti jax yang sudah ada di sana.
     import subprocess
 
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
