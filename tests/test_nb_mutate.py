@@ -64,7 +64,7 @@ def test_each_kind_of_change(source, expected):
         "key = jax.random.key(1)",
         "x = jax.random.normal(key, (3, 4))",
         "def f(x):\n    'Teks 1.'\n    return x",
-        "y = a + b  # bebas mutasi: jumlah tidak diuji",
+        "y = a + b  # boleh diganti: jumlah tidak diuji",
         "judul = 'a' + b",
         "pasangan = zip(x, y, strict=True)",
     ],
@@ -74,7 +74,7 @@ def test_left_alone(source):
 
 
 def test_exemption_needs_a_reason():
-    assert changes("y = a + b  # bebas mutasi:") == {"a + b -> a - b"}
+    assert changes("y = a + b  # boleh diganti:") == {"a + b -> a - b"}
 
 
 def test_noticed_bugs_and_a_survivor(tmp_path, capsys):

@@ -5,7 +5,7 @@ import copy
 import re
 from dataclasses import dataclass
 
-EXEMPT = re.compile(r"#\s*bebas mutasi:\s*\S")
+EXEMPT = re.compile(r"#\s*boleh diganti:\s*\S")
 PLOT_NAMES = re.compile(r"(plt|plots|figs?|figures?|ax|axs|axes|axis|print|display|tqdm|warnings)\d*")
 SEED_MAKERS = {"key", "PRNGKey", "default_rng", "seed", "Rngs"}  # another seed is not a bug
 OPERATORS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
@@ -38,7 +38,7 @@ def mutants(source):
     """List the Mutants of a code cell.
 
     Args:
-        source: Python. Lines with the comment `# bebas mutasi: reason` are left alone, and so are plots, prints,
+        source: Python. Lines with the comment `# boleh diganti: reason` are left alone, and so are plots, prints,
             assertions, imports, strings, random data and plain constants (`EPOCHS = 20`).
 
     Returns:
