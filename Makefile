@@ -65,7 +65,7 @@ lint: $(READY) ## gaya kode, termasuk sel notebook
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
-seeds: $(READY) ## jalankan pelajaran dengan beberapa benih acak (NB=...)
+seeds: $(READY) ## jalankan pelajaran dengan beberapa seed (NB=...)
 	$(PY) -m tools.nb seeds $(NB)
 
 mutate: $(READY) ## uji mutasi sel "Dari nol" (NB=...)

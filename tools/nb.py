@@ -164,7 +164,7 @@ def _parser():
     )
     verb(
         seeds,
-        "jalankan dengan beberapa benih dan catat hasilnya",
+        "jalankan dengan beberapa seed dan catat hasilnya",
         some,
         (
             "--seeds",

@@ -63,14 +63,14 @@ def seed_problems(lesson):
         yield None, f"belum ada di {SEEDS_FILE}; {again}"
         return
     if entry["code_hash"] != code_hash(lesson.notebook):
-        yield None, f"kode berubah sejak benih dicoba; {again}"
+        yield None, f"kode berubah sejak seed dicoba; {again}"
     for name, spec in lesson.results.items():
         values = entry["results"].get(name, [])
         if len(values) < ENOUGH_SEEDS:
-            yield None, f"hasil {name}: {ENOUGH_SEEDS} benih diharapkan, ternyata {len(values)}; {again}"
+            yield None, f"hasil {name}: {ENOUGH_SEEDS} seed diharapkan, ternyata {len(values)}; {again}"
         elif not all(meets_bound(spec, value) for value in values):
             shown = "; ".join(decimal(value) for value in values)
-            yield None, f"hasil {name}: {bound_text(spec)} di setiap benih diharapkan, ternyata {shown}"
+            yield None, f"hasil {name}: {bound_text(spec)} di setiap seed diharapkan, ternyata {shown}"
 
 
 def compare_results(folder, *, root):
@@ -121,11 +121,11 @@ def _run_seeds(path, seeds):
         if SEED_NAME not in constants(notebook):
             raise LessonError(f"konstanta {SEED_NAME} tidak ada; tulis `{SEED_NAME} = 0` di sel konstanta")
         set_constants(notebook, [f"{SEED_NAME}={seed}"])
-        print(f"{path.name}: benih {seed}", file=sys.stderr)
+        print(f"{path.name}: seed {seed}", file=sys.stderr)
         try:
             runs.append(run_lesson(notebook, path.parent, report=terminal_report()))
         except LessonError as error:
-            raise LessonError(f"benih {seed}: {error}") from error
+            raise LessonError(f"seed {seed}: {error}") from error
         finally:
             print(file=sys.stderr)
     return {
