@@ -197,7 +197,7 @@ def test_changed_code_is_stale(repository):
     path.write_text(path.read_text().replace("EPOCHS = 3", "EPOCHS = 4"))
     found = lesson_problems(path, root=root, repository=read_repository(root))
     assert [line for line in found if "kode berubah sejak keluaran disimpan" in line]
-    assert [line for line in found if "kode berubah sejak benih dicoba" in line]
+    assert [line for line in found if "kode berubah sejak seed dicoba" in line]
 
 
 def test_unexecuted_cell_is_found(repository):
@@ -234,10 +234,10 @@ def test_seeds_are_required_and_must_keep_the_bound(repository):
     entry[NAME]["results"]["akurasi_uji"] = [0.874, 0.85, 0.88]
     seeds.write_text(json.dumps(entry))
     found = "\n".join(lesson_problems(path, root=root, repository=read_repository(root)))
-    assert ">= 0,86 di setiap benih diharapkan, ternyata 0,874; 0,85; 0,88" in found
+    assert ">= 0,86 di setiap seed diharapkan, ternyata 0,874; 0,85; 0,88" in found
     entry[NAME]["results"]["akurasi_uji"] = [0.874]
     seeds.write_text(json.dumps(entry))
-    assert "3 benih diharapkan, ternyata 1" in "\n".join(
+    assert "3 seed diharapkan, ternyata 1" in "\n".join(
         lesson_problems(path, root=root, repository=read_repository(root))
     )
     seeds.unlink()
