@@ -18,7 +18,7 @@ import time
 import numpy as np
 import pytest
 
-from common.data import CorruptDataError, DownloadError, download, tfds
+from common.data import CorruptDataError, DownloadError, download, load_dataset, tfds
 
 NAMES = ("mnist", "fashion_mnist", "cifar10")
 CIFAR_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
@@ -149,6 +149,15 @@ def test_arrays_equal_the_served_ones(name, serve, server, tmp_path, capsys):
         assert as_pairs(split["x"], split["y"]) == as_pairs(x, y)
     assert len(server.requests) == len(server.files)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_load_dataset_adds_names_and_provenance(name, serve, tmp_path):
+    expected = serve(name)
+    data = load_dataset(name, source="tfds", data_dir=tmp_path)
+    assert as_pairs(data.train["x"], data.train["y"]) == as_pairs(*expected[0])
+    assert as_pairs(data.test["x"], data.test["y"]) == as_pairs(*expected[1])
+    assert len(data.classes) == len(data.classes_original) == 10 and data.kind == "real" and "TFDS" in repr(data)
 
 
 @pytest.mark.parametrize("name", NAMES)
