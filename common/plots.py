@@ -1,6 +1,5 @@
 """Figures of the course in one style, from NumPy arrays; labels are Indonesian, as the lessons are."""
 
-import contextlib
 import io
 
 import matplotlib.pyplot as plt
@@ -186,15 +185,6 @@ def feature_maps(maps, *, columns=8):
     return figure
 
 
-@contextlib.contextmanager
-def closing(figure):
-    """Close a figure at the end of a `with` block, so that an unseen one does not pile up."""
-    try:
-        yield figure
-    finally:
-        plt.close(figure)
-
-
 def animation(figures, *, milliseconds=200, last_milliseconds=1500):
     """Turn figures into one looping animated PNG, which shows as an image wherever a PNG does.
 
@@ -211,9 +201,10 @@ def animation(figures, *, milliseconds=200, last_milliseconds=1500):
     """
     frames = []
     for figure in figures:
-        with closing(figure), io.BytesIO() as buffer:
+        with io.BytesIO() as buffer:
             figure.savefig(buffer, format="png", dpi=plt.rcParams["figure.dpi"])
             frames.append(Image.open(buffer).convert("RGB"))
+        plt.close(figure)  # the notebook shows the animation, not each frame
     if not frames:
         raise ValueError("No figure to animate; expected at least one.")
     palette = frames[-1].quantize(LAST_COLOUR)  # one palette for all frames keeps the file small
