@@ -1,5 +1,11 @@
-"""Save and load weights with Orbax."""
+"""Save and load states with Orbax, and the checkpoints of a training run."""
 
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
 from pathlib import Path
 
 import jax
@@ -9,6 +15,12 @@ from orbax.checkpoint import v1 as ocp
 _save = getattr(ocp, "save", None) or ocp.save_pytree
 _load = getattr(ocp, "load", None) or ocp.load_pytree
 _metadata = getattr(ocp, "metadata", None) or ocp.pytree_metadata
+
+_STEP_NAME = re.compile(r"step_\d{8}")
+
+
+class CheckpointError(OSError):
+    """A checkpoint could not be written or is not what it was when it was written."""
 
 
 def save(path, state):
@@ -44,19 +56,152 @@ def load(path, template):
     path = Path(path).resolve()
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; give the folder that save() made.")
-    expected, found = _shapes(template), _shapes(_metadata(path).metadata)
+    compare_shapes(path, shapes_of(template), shapes_of(_metadata(path).metadata))
+    return _load(path, template)
+
+
+def shapes_of(tree):
+    """Return `{path of a leaf: its shape}`, written alike for a state and for Orbax's metadata."""
+    return {
+        "/".join(str(getattr(key, "key", getattr(key, "name", key))) for key in path): _shape(leaf)
+        for path, leaf in jax.tree.leaves_with_path(tree)
+    }
+
+
+def _shape(leaf):
+    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.key_data(leaf).shape  # a key is stored as its numbers
+    return tuple(leaf.shape)
+
+
+def compare_shapes(path, expected, found):
+    """Raise ValueError that names the first array in which a file differs from what was expected.
+
+    Args:
+        path: of the file, for the message.
+        expected, found: `{path of an array: shape}`.
+    """
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
             raise ValueError(
                 f"{path} is of another model: {name} has shape {found.get(name)}, expected {expected.get(name)}; "
                 "build the model with the settings that it was saved with."
             )
-    return _load(path, template)
 
 
-def _shapes(tree):
-    """Return {path of a leaf: its shape}, written alike for a state and for Orbax's metadata."""
-    return {
-        "/".join(str(getattr(key, "key", getattr(key, "name", key))) for key in path): tuple(leaf.shape)
-        for path, leaf in jax.tree.leaves_with_path(tree)
-    }
+def write_checkpoint(folder, step, state, record):
+    """Write a checkpoint `folder/step_00000123`, all of it or nothing, even if the process is killed meanwhile.
+
+    When several processes train, all of them call this, with the same arguments, and the first one writes.
+
+    Args:
+        folder: of the run.
+        step: number of the step.
+        state: pytree of arrays; of NumPy arrays when several processes train.
+        record: what else to remember; anything that JSON can hold.
+
+    Raises:
+        CheckpointError: it could not be written; earlier checkpoints stay as they are.
+    """
+    path = Path(folder).resolve() / step_name(step)
+    staged = path.with_name(f"{path.name}.tmp")
+    is_first = jax.process_index() == 0
+    try:
+        if is_first:
+            shutil.rmtree(staged, ignore_errors=True)  # left by a process that was killed
+            staged.mkdir(parents=True)
+        _save(staged / "state", state)  # Orbax makes the processes wait for each other
+        if is_first:
+            (staged / "record.json").write_text(json.dumps(record), encoding="utf-8")
+            (staged / "digests.json").write_text(json.dumps(_digests(staged)), encoding="utf-8")
+            _flush(staged)
+            shutil.rmtree(path, ignore_errors=True)
+            os.replace(staged, path)
+    except Exception as error:  # Orbax raises various types for one full disk
+        shutil.rmtree(staged, ignore_errors=True)
+        raise CheckpointError(
+            f"cannot write {path}: {error}. The checkpoints before it are intact: free some space or allow writing "
+            "there, then train on with resume=True."
+        ) from error
+
+
+def _digests(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "digests.json")
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _flush(folder):
+    """Wait until the files are on the disk, so that even a power cut leaves no renamed but empty checkpoint."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def read_record(path):
+    """Check a checkpoint of a run and return its record.
+
+    Args:
+        path: folder `step_...` that `write_checkpoint` made.
+
+    Raises:
+        CheckpointError: a file of it is missing or changed; the message names it and the newest intact checkpoint.
+    """
+    if (damage := _damage(path)) is None:
+        return json.loads((path / "record.json").read_text(encoding="utf-8"))
+    intact = [other for other in list_checkpoints(path.parent) if other != path and _damage(other) is None]
+    advice = (
+        f"the newest intact one is {intact[-1].name}: remove {path.name} to resume from it" if intact else "no other"
+    )
+    raise CheckpointError(f"{path} is damaged: {damage}; {advice}.")
+
+
+def _damage(path):
+    """Return what is wrong with a checkpoint, None if nothing is."""
+    try:
+        digests = json.loads((path / "digests.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return "digests.json is missing or unreadable"
+    found = _digests(path)
+    for name in sorted(digests):
+        if name not in found:
+            return f"{name} is missing"
+        if found[name] != digests[name]:
+            return f"{name} ({(path / name).stat().st_size} bytes) differs from what was written"
+    return None
+
+
+def prepare_folder(folder):
+    """Make a folder if it is missing, remove what a killed process left half written, and try to write there.
+
+    Raises:
+        CheckpointError: they cannot.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for leftover in Path(folder).glob("step_*.tmp"):
+            shutil.rmtree(leftover)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot write in {folder}: {error}; choose another folder for the checkpoints."
+        ) from error
+
+
+def remove(path):
+    """Remove a checkpoint; a process killed meanwhile leaves nothing that looks like one."""
+    doomed = path.with_name(f"{path.name}.tmp")
+    shutil.rmtree(doomed, ignore_errors=True)
+    os.replace(path, doomed)
+    shutil.rmtree(doomed)
+
+
+def step_name(step):
+    """Return the folder name of a step's checkpoint."""
+    return f"step_{step:08d}"
+
+
+def list_checkpoints(folder):
+    """Return the paths of the complete checkpoints in a folder, oldest first."""
+    return sorted(path for path in Path(folder).resolve().glob("step_*") if _STEP_NAME.fullmatch(path.name))

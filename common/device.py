@@ -1,8 +1,15 @@
 """What the program runs on."""
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+DATA_AXIS = "data"  # name of the axis over which devices share a batch
 
 
 def describe_backend():
@@ -38,3 +45,107 @@ def use_virtual_devices(count):
             f"use_virtual_devices({count}) before any other use of JAX."
         )
     return devices
+
+
+def connect_processes(address, index, count):
+    """Join this process to others on CPU, so that all their devices train one model; call it before JAX runs.
+
+    Args:
+        address: "host:port" of process 0, for instance "127.0.0.1:9876" when all run on one machine.
+        index: number of this process, from 0.
+        count: how many processes there are.
+
+    Raises:
+        ValueError: `index` is not in [0, count).
+        RuntimeError: JAX runs already, or the others did not come.
+
+    Example:
+        Each process runs the same program; after `connect_processes("127.0.0.1:9876", index, 2)` it calls
+        `training.fit` as ever, which gives it its own share of every batch.
+    """
+    if not 0 <= index < count:
+        raise ValueError(f"index must lie in [0, {count}), got {index}.")
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.distributed.initialize(address, num_processes=count, process_id=index)
+
+
+def data_mesh():
+    """Return the mesh of all devices of all processes along one axis, DATA_AXIS."""
+    return jax.make_mesh((jax.device_count(),), (DATA_AXIS,), axis_types=(AxisType.Auto,))
+
+
+def check_divisible(batch, count):
+    """Raise ValueError unless every array of a batch can be split evenly over `count` devices.
+
+    Args:
+        batch: `{name: (B, ...)}`.
+        count: devices, at least 1.
+    """
+    for name, array in batch.items():
+        if len(array) % count:
+            raise ValueError(
+                f'a batch of {len(array)} examples ("{name}") cannot be shared by {count} devices; expected a batch '
+                f"size divisible by {count}, for instance {-(-len(array) // count) * count}."
+            )
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the arrays of a training run live.
+
+    Attributes:
+        state: puts a state where the step expects it; always a copy, since the step uses its input up.
+        batch: puts one batch `{name: (B, ...)}` of NumPy arrays there.
+        back: returns the state as ordinary arrays on one device.
+    """
+
+    state: Callable
+    batch: Callable
+    back: Callable
+
+
+def _copy(state):
+    return jax.device_put(state, may_alias=False)
+
+
+def _same(tree):
+    return tree
+
+
+def _replicate(state):
+    return jax.device_put(_copy(state), NamedSharding(data_mesh(), PartitionSpec()))
+
+
+def _shard(batch):
+    check_divisible(batch, jax.local_device_count())
+    sharding = NamedSharding(data_mesh(), PartitionSpec(DATA_AXIS))
+    return {name: jax.make_array_from_process_local_data(sharding, array) for name, array in batch.items()}
+
+
+def _stack(state):
+    count = jax.device_count()
+    copies = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (count, *leaf.shape)), state)  # (D, ...)
+    return jax.device_put(copies, NamedSharding(data_mesh(), PartitionSpec(DATA_AXIS)))
+
+
+def _split(batch):
+    count = jax.device_count()
+    check_divisible(batch, count)
+    return {name: array.reshape(count, -1, *array.shape[1:]) for name, array in batch.items()}  # (D, B/D, ...)
+
+
+def _first_of_stack(state):
+    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf.addressable_data(0)).reshape(leaf.shape[1:])), state)
+
+
+def _first(state):
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0), state)
+
+
+PLACEMENTS = {
+    "jit": Placement(_copy, _same, _same),
+    "vmap": Placement(_copy, _same, _same),
+    "pmap": Placement(_stack, _split, _first_of_stack),
+    "shard_map": Placement(_replicate, _shard, _first),
+    "sharding": Placement(_replicate, _shard, _first),
+}

@@ -1,5 +1,7 @@
 """Metrics as exact (sum, count) pairs, so that batches of any size add up to the value over all examples."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -32,6 +34,31 @@ def accuracy(logits, labels, mask=None):
     return sum_and_count(logits.argmax(-1) == labels, mask)
 
 
+def add_up(totals, pairs):
+    """Add the metrics of one more batch to the totals.
+
+    Args:
+        totals: `{name: (2, ...) float64 array}`, sums and counts so far; {} at the beginning.
+        pairs: `{name: (sum, count)}` of the batch; scalars, or (M,) arrays for an ensemble of M.
+
+    Returns:
+        New totals.
+    """
+    return {name: totals.get(name, 0.0) + np.asarray(pair, np.float64) for name, pair in pairs.items()}
+
+
+def means(totals):
+    """Divide sums by counts.
+
+    Args:
+        totals: from `add_up`.
+
+    Returns:
+        `{name: float}`, the mean over all counted examples; for an ensemble `{name: list of M floats}`.
+    """
+    return {name: (total / count).tolist() for name, (total, count) in totals.items()}
+
+
 def summarize(pairs):
     """Add up the metrics of several batches and divide.
 
@@ -39,15 +66,14 @@ def summarize(pairs):
         pairs: list of `{name: (sum, count)}`, one a batch, the same names everywhere.
 
     Returns:
-        `{name: float}`, each the mean over all counted examples.
+        `{name: mean over all counted examples}`, as `means` gives it.
 
     Raises:
         ValueError: the list is empty.
     """
     if not pairs:
         raise ValueError("No batch to summarize; expected at least one, check the loader's length.")
-    totals = {name: np.sum([batch[name] for batch in pairs], axis=0, dtype=np.float64) for name in pairs[0]}
-    return {name: float(total / count) for name, (total, count) in totals.items()}
+    return means(functools.reduce(add_up, pairs, {}))
 
 
 def confusion_matrix(labels, predictions, class_count):

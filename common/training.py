@@ -1,41 +1,62 @@
-"""One training step, and the loop around it."""
+"""One training step, the loop around it, and the only jit, vmap and pmap of the package."""
 
 import functools
-import sys
+import itertools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from tqdm import tqdm
+from jax.sharding import NamedSharding, PartitionSpec
 
+from .callbacks import Checkpoint, Progress
+from .device import DATA_AXIS, data_mesh
 from .losses import as_input
 from .metrics import summarize
+from .run import NonFiniteLoss, Run, check_settings, split_members
 
 
-def make_step(graphdef, loss):
+def make_step(graphdef, loss, axis_name=None):
     """Make the pure training step of a model and its optimizer.
 
     Args:
         graphdef: from `nnx.split((model, optimizer))`.
-        loss: `(model, batch, rngs) -> (scalar, metrics)`.
+        loss: `(model, batch, rngs) -> (scalar, metrics)`; metrics are (sum, count) pairs, one of them named "loss".
+        axis_name: axis of `jax.pmap` or `jax.shard_map` over which devices share a batch: gradients, metrics and the
+            statistics of `nnx.BatchNorm` are then those of the whole batch. None: there is no such axis.
 
     Returns:
         `step(state, batch, key) -> (state, metrics)`, a pure function ready for `jax.jit`.
+
+    Raises:
+        ValueError: when traced, the metrics of the loss lack "loss".
     """
 
     def step(state, batch, key):
         model, optimizer = nnx.merge(graphdef, state)
         model.train()
         key = jax.random.fold_in(key, optimizer.step[...])  # a fresh key each step, the same after a restart
+        if axis_name is not None:
+            key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))  # other dropout on every device
+            for _, module in nnx.iter_modules(model):
+                if isinstance(module, nnx.BatchNorm):
+                    module.axis_name = axis_name
         model_graph, params, rest = nnx.split(model, nnx.Param, ...)
 
         def loss_of(params):
             own = jax.tree.map(lambda leaf: leaf, rest)  # new variables: those of an outer trace may not be changed
             model = nnx.merge(model_graph, params, own)
             value, metrics = loss(model, batch, nnx.Rngs(key))
+            if "loss" not in metrics:
+                raise ValueError(f'the metrics of a loss must hold "loss": (sum, count), got only {sorted(metrics)}.')
+            if axis_name is not None:  # the mean over the whole batch: a device weighs as much as it has examples
+                total = jax.lax.psum(metrics, axis_name)
+                value, metrics = value * metrics["loss"][1] / jnp.maximum(total["loss"][1], 1), total
             return value, (metrics, nnx.state(model, nnx.Not(nnx.Param)))
 
         grads, (metrics, rest) = jax.grad(loss_of, has_aux=True)(params)
+        if axis_name is not None:
+            grads = jax.lax.psum(grads, axis_name)
         nnx.update(model, rest)
         optimizer.update(model, grads)
         return nnx.state((model, optimizer)), metrics
@@ -44,77 +65,101 @@ def make_step(graphdef, loss):
 
 
 @functools.lru_cache(maxsize=16)  # training on with the same model and optimizer compiles nothing again
-def _compiled_step(graphdef, loss):
-    return jax.jit(make_step(graphdef, loss), donate_argnums=0)
+def _compiled_step(graphdef, loss, strategy):
+    if strategy == "jit":
+        return jax.jit(make_step(graphdef, loss), donate_argnums=0)
+    if strategy == "vmap":
+        return jax.jit(jax.vmap(make_step(graphdef, loss), in_axes=(0, None, 0)), donate_argnums=0)
+    if strategy == "pmap":
+        step = make_step(graphdef, loss, DATA_AXIS)
+        return jax.pmap(step, DATA_AXIS, in_axes=(0, 0, None), out_axes=(0, None), donate_argnums=0)
+    mesh, whole, split = data_mesh(), PartitionSpec(), PartitionSpec(DATA_AXIS)
+    if strategy == "sharding":
+        return jax.jit(make_step(graphdef, loss), donate_argnums=0, out_shardings=NamedSharding(mesh, whole))
+    step = make_step(graphdef, loss, DATA_AXIS)
+    # With check_vma=True, jax.grad would already add up over the devices, and the step would do so once more.
+    step = jax.shard_map(step, mesh=mesh, in_specs=(whole, split, whole), out_specs=whole, check_vma=False)
+    return jax.jit(step, donate_argnums=0)
 
 
 @functools.lru_cache(maxsize=16)
-def _compiled_evaluation(graphdef, function):
+def _compiled_evaluation(graphdef, function, has_members):
     def evaluate_batch(state, batch):
         model = nnx.merge(graphdef, state)
         model.eval()  # on the merged copy: the caller's model keeps its mode
         return function(model, batch, None)
 
-    return jax.jit(evaluate_batch)
+    return jax.jit(jax.vmap(evaluate_batch, in_axes=(0, None)) if has_members else evaluate_batch)
 
 
-def fit(model, optimizer, loader, loss, *, validation=None, key=None, progress=True):
+def fit(model, optimizer, loader, loss, *, validation=None, key=None, strategy=None, callbacks=None):
     """Train a model on every batch of a loader; model and optimizer are updated in place.
 
     Args:
-        model: `nnx.Module`.
-        optimizer: `nnx.Optimizer(model, tx, wrt=nnx.Param)`.
-        loader: `common.data.Loader` for training; its `epochs` say how long.
+        model: `nnx.Module`; or a list of M of them, an ensemble whose members see the same batches.
+        optimizer: `nnx.Optimizer(model, tx, wrt=nnx.Param)`; a list for an ensemble, all made with one `tx`.
+        loader: `common.data.train_loader(...)`; its `epochs` say how long.
         loss: `(model, batch, rngs) -> (scalar, metrics)`, for instance `common.losses.cross_entropy`.
         validation: loader evaluated after every epoch, or None.
-        key: PRNG key for dropout and the like; None takes `jax.random.key(0)`.
-        progress: whether to draw a progress bar.
+        key: PRNG key for dropout and the like; None takes `jax.random.key(0)`. Member m of an ensemble gets
+            `fold_in(key, m)`.
+        strategy: "jit" (one device), "vmap" (an ensemble), or one that shares every batch among all devices: "pmap",
+            "shard_map", "sharding" (jit, the arrays sharded over a mesh). None takes "vmap" for a list, "sharding"
+            when several processes run, else "jit".
+        callbacks: `common.callbacks.Callback` objects; None draws a progress bar, () is silent.
 
     Returns:
-        History `{"loss": [...], "accuracy": [...], "validation_loss": [...], ...}`, one float an epoch. Training
-        metrics are means over the epoch, taken while the weights still change.
+        History `{"loss": [...], "accuracy": [...], "validation_loss": [...], ...}`, one float an epoch (for an
+        ensemble a list of M). Training metrics are means over the epoch, taken while the weights still change.
 
     Raises:
+        ValueError: unknown strategy, empty loader, batch not divisible by the devices, ensemble members that differ,
+            a learning rate below 0, a key that is not of `jax.random.key`, labels out of range.
+        NonFiniteLoss: the loss became NaN or infinite (in an ensemble: that of every member).
         KeyboardInterrupt: passed on; model and optimizer then hold the last finished step.
     """
-    graphdef, state = nnx.split((model, optimizer))
-    step = _compiled_step(graphdef, loss)
     key = jax.random.key(0) if key is None else key
-    history, pairs = {}, []
-    bar = tqdm(total=len(loader), unit="step", disable=not progress, file=sys.stdout, mininterval=0.5, ncols=100)
+    strategy = check_settings(model, optimizer, loader, key, strategy)
+    callbacks = (Progress(),) if callbacks is None else callbacks
+    callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))  # it saves what others did
+    run = Run(model, optimizer, loader, key, strategy)
+    step = _compiled_step(run.graphdef, loss, strategy)
     try:
-        for number, batch in enumerate(loader, start=1):
-            state, metrics = step(state, batch, key)
-            pairs.append(metrics)  # stays on the device: nothing waits here
-            bar.update()
-            if number % loader.steps_per_epoch == 0:
-                results = summarize(jax.device_get(pairs))
-                pairs = []
-                if validation is not None:
-                    nnx.update((model, optimizer), state)
-                    results |= {f"validation_{k}": v for k, v in evaluate(model, validation, loss).items()}
-                for name, value in results.items():
-                    history.setdefault(name, []).append(value)
-                bar.set_postfix({name: f"{value:.3f}" for name, value in results.items() if "loss" in name})
+        for callback in callbacks:
+            callback.start(run)
+        while run.step < run.steps and not run.stop:
+            run.state, metrics = step(run.state, run.next_batch(), run.step_key)
+            run.record(metrics)
+            if run.epoch_ended:
+                run.sync()
+                run.finish_epoch({} if validation is None else evaluate(model, validation, loss))
+            for callback in callbacks:
+                callback.step(run)
+    except NonFiniteLoss as error:
+        run.sync()
+        batch = next(itertools.islice(loader, error.step - 1, None))
+        loss(model[0] if run.has_members else model, batch, nnx.Rngs(key))  # eagerly: it may name the bad input
+        raise
     finally:
-        bar.close()
-        nnx.update((model, optimizer), state)
-    return history
+        run.sync()
+        for callback in callbacks:
+            callback.end(run)
+    return run.history
 
 
 def evaluate(model, loader, loss):
     """Compute the metrics of a model over a whole loader, in evaluation mode.
 
     Args:
-        model: `nnx.Module`; not changed.
+        model: `nnx.Module`, or a list of M of them; not changed.
         loader: `common.data.evaluation_loader(...)`.
         loss: `(model, batch, rngs) -> (scalar, metrics)`.
 
     Returns:
-        `{name: float}`, exact means over all examples.
+        `{name: float}`, exact means over all examples; for a list of models, `{name: list of M floats}`.
     """
-    graphdef, state = nnx.split(model)
-    run = _compiled_evaluation(graphdef, loss)
+    graphdef, state = split_members(model)
+    run = _compiled_evaluation(graphdef, loss, isinstance(model, list))
     return summarize(jax.device_get([run(state, batch)[1] for batch in loader]))
 
 
@@ -133,5 +178,5 @@ def predict(model, loader):
         (N, ...) NumPy array, without the padding of the last batch.
     """
     graphdef, state = nnx.split(model)
-    run = _compiled_evaluation(graphdef, _forward)
+    run = _compiled_evaluation(graphdef, _forward, has_members=False)
     return np.concatenate([np.asarray(run(state, batch))[batch["mask"]] for batch in loader])

@@ -43,7 +43,7 @@ def test_fit_equals_a_loop_written_by_hand():
     arrays = make_arrays()
     model, optimizer = make_pair()
     loader = train_loader(arrays, 10, seed=1, epochs=2)
-    history = training.fit(model, optimizer, loader, cross_entropy, progress=False)
+    history = training.fit(model, optimizer, loader, cross_entropy, callbacks=())
 
     graphdef, params = nnx.split(make_pair()[0])
     tx = optax.adam(1e-2)
@@ -69,7 +69,7 @@ def test_small_model_learns_a_small_set_by_heart():
     model, optimizer = make_pair(optax.adam(3e-2))
     loader = train_loader(arrays, 20, epochs=200)
     check = evaluation_loader(arrays, 8)
-    history = training.fit(model, optimizer, loader, cross_entropy, validation=check, progress=False)
+    history = training.fit(model, optimizer, loader, cross_entropy, validation=check, callbacks=())
     assert history["validation_accuracy"][-1] == 1 and history["loss"][-1] < 0.05
     assert {len(values) for values in history.values()} == {200}
 
@@ -83,7 +83,7 @@ def test_step_is_traced_once_over_epochs_and_calls():
 
     model, optimizer = make_pair()
     for _ in range(2):
-        training.fit(model, optimizer, train_loader(make_arrays(), 10, epochs=3), counting_loss, progress=False)
+        training.fit(model, optimizer, train_loader(make_arrays(), 10, epochs=3), counting_loss, callbacks=())
     assert len(traces) == 1
 
 
@@ -95,7 +95,7 @@ def test_statistics_move_in_training_and_stay_in_evaluation():
     first = training.evaluate(model, check, cross_entropy)
     assert first == training.evaluate(model, check, cross_entropy)
     assert (np.asarray(model.norm.mean[...]) == before).all() and not model.dropout.deterministic
-    training.fit(model, optimizer, loader, cross_entropy, progress=False)
+    training.fit(model, optimizer, loader, cross_entropy, callbacks=())
     assert (np.asarray(model.norm.mean[...]) != before).all()
 
 
@@ -105,7 +105,7 @@ def test_dropout_follows_the_key():
         model = NoisyMLP(nnx.Rngs(0))
         optimizer = nnx.Optimizer(model, optax.sgd(0.1), wrt=nnx.Param)
         loader = train_loader(make_arrays(), 10)
-        training.fit(model, optimizer, loader, cross_entropy, key=jax.random.key(seed), progress=False)
+        training.fit(model, optimizer, loader, cross_entropy, key=jax.random.key(seed), callbacks=())
         outcomes.append(np.asarray(model.outer.kernel[...]))
     assert (outcomes[0] == outcomes[1]).all() and (outcomes[0] != outcomes[2]).any()
 
@@ -127,7 +127,7 @@ def test_interrupted_training_keeps_the_finished_steps():
                 yield batch
 
     with pytest.raises(KeyboardInterrupt):
-        training.fit(model, optimizer, Interrupted(), cross_entropy, progress=False)
+        training.fit(model, optimizer, Interrupted(), cross_entropy, callbacks=())
     assert int(optimizer.step[...]) == 5 and np.isfinite(np.asarray(params_of(model)[0])).all()
 
 

@@ -1,0 +1,267 @@
+"""A training run under way: its weights, its place in the data, its history."""
+
+import operator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from . import checkpoint
+from .device import PLACEMENTS
+from .metrics import add_up, means
+
+RECORDED = ("step", "steps_per_epoch", "history", "last_finite", "stop")  # attributes saved as they are
+REPORT = 50  # steps between two readings of the metrics, which stay on the device until then
+
+
+class NonFiniteLoss(FloatingPointError):
+    """The loss, or a weight, became NaN or infinite.
+
+    Attributes:
+        step: number of the step, from 1.
+        last_finite: the last finite loss before it; None if there was none.
+    """
+
+    def __init__(self, step, last_finite, what="loss"):
+        self.step, self.last_finite = step, last_finite
+        before = (
+            "no loss before it was finite" if last_finite is None else f"the last finite loss was {last_finite:.6g}"
+        )
+        super().__init__(
+            f"not finite at step {step}: {what}; {before}. Try a lower learning rate or "
+            "optax.clip_by_global_norm, and look for NaN in the data, log(0) or a division by 0 in the loss. "
+            "Checkpoints of earlier steps stay as they are."
+        )
+
+
+class Run:
+    """What `fit` works on, and what callbacks see.
+
+    Attributes:
+        model, optimizer: hold the current weights after `sync()`; `fit` calls it at the end of every epoch.
+        step: number of steps done, of `steps`; `steps_per_epoch` make an epoch.
+        history: `{name: list of one value an epoch}`.
+        totals: `{name: (2,) float64}`, sums and counts of the epoch that is not finished yet.
+        best: a state of the model that a callback wants kept, or None; checkpoints include it.
+        stop: set it to True to end the training after this step.
+    """
+
+    def __init__(self, model, optimizer, loader, key, strategy):
+        self.model, self.optimizer, self.key = model, optimizer, key
+        self.steps, self.steps_per_epoch = len(loader), loader.steps_per_epoch
+        self.step, self.history, self.totals, self.best, self.stop = 0, {}, {}, None, False
+        self.has_members = isinstance(model, list)
+        self.placement = PLACEMENTS[strategy]
+        self.last_finite, self._unread = None, []
+        if jax.process_count() > 1:
+            loader = loader.shard(jax.process_index(), jax.process_count())
+        self.batches = iter(loader)
+        self.enter()
+
+    def enter(self):
+        """Take the weights out of model and optimizer as the strategy needs them; those of the model stay intact."""
+        self.graphdef, state = split_members(self._pair())
+        self.state, self._synced = self.placement.state(state), self.step
+        self.step_key = self.key
+        if self.has_members:
+            self.step_key = jnp.stack([jax.random.fold_in(self.key, m) for m in range(len(self.model))])  # (M,)
+
+    @property
+    def epoch(self):
+        """Number of finished epochs."""
+        return self.step // self.steps_per_epoch
+
+    @property
+    def epoch_ended(self):
+        """Whether the last step was the last of its epoch."""
+        return self.step % self.steps_per_epoch == 0
+
+    def next_batch(self):
+        """Return the next batch of the loader, placed on the devices."""
+        return self.placement.batch(next(self.batches))
+
+    def record(self, metrics):
+        """Count a step and keep its metrics; nothing waits for them before a report is due."""
+        self.step += 1
+        self._unread.append(metrics)
+        if len(self._unread) == 2 * REPORT:  # the older half is finished by now, so that reading it stops nobody
+            self.read(REPORT)
+
+    def read(self, count=None):
+        """Fetch the metrics of the oldest `count` unread steps (None: of all) and add them to the totals.
+
+        Raises:
+            NonFiniteLoss: one of the losses is not finite.
+        """
+        first = self.step - len(self._unread) + 1
+        chosen, self._unread = self._unread[:count], self._unread[count:] if count else []
+        for step, metrics in enumerate(jax.device_get(chosen), start=first):
+            loss = metrics["loss"][0] / np.maximum(metrics["loss"][1], 1)  # scalar, or (M,) in an ensemble
+            if not np.isfinite(loss).any():
+                raise NonFiniteLoss(step, self.last_finite)
+            self.last_finite = float(np.mean(loss[np.isfinite(loss)]))
+            self.totals = add_up(self.totals, metrics)
+
+    def finish_epoch(self, validation):
+        """Read what is unread and append the epoch's means to the history.
+
+        Args:
+            validation: `{name: value}` of the validation data; may be empty.
+        """
+        self.read()
+        results = means(self.totals) | {f"validation_{name}": value for name, value in validation.items()}
+        self.totals = {}
+        for name, value in results.items():
+            self.history.setdefault(name, []).append(value)
+
+    def sync(self):
+        """Write the current weights into model and optimizer; the next step takes these buffers away again."""
+        if self._synced != self.step:
+            self._write(self.placement.back(self.state))
+            self._synced = self.step
+
+    def _write(self, state):
+        update_members(self._pair(), state)
+
+    def _pair(self):
+        if self.has_members:
+            return list(zip(self.model, self.optimizer, strict=True))
+        return self.model, self.optimizer
+
+    def weights(self):
+        """Return a copy of the model's current state; call it after `sync`."""
+        return jax.device_put(split_members(self.model)[1], may_alias=False)
+
+    def save(self, folder):
+        """Write a checkpoint of everything that decides how training goes on.
+
+        Args:
+            folder: of the run's checkpoints.
+
+        Raises:
+            NonFiniteLoss: a loss, or a weight, is not finite; nothing is written then.
+            CheckpointError: it cannot be written.
+        """
+        self.read()
+        self.sync()
+        state = {"state": split_members(self._pair())[1]}
+        if not self.has_members and not all(map(_is_finite, jax.tree.leaves(nnx.state(self.model)))):
+            raise NonFiniteLoss(self.step, self.last_finite, "weights")
+        if self.best is not None:
+            state["best"] = self.best
+        record = {name: getattr(self, name) for name in RECORDED} | {
+            "totals": {name: total.tolist() for name, total in self.totals.items()},
+            "position": self.batches.get_state(),
+            "key": jax.random.key_data(self.key).tolist(),
+            "has_best": self.best is not None,
+        }
+        if jax.process_count() > 1:
+            state = jax.device_get(state)
+        checkpoint.write_checkpoint(folder, self.step, state, record)
+
+    def restore(self, path):
+        """Go on from a checkpoint that `save` wrote.
+
+        Raises:
+            ValueError: it is of another model, optimizer or loader.
+            CheckpointError: it is damaged.
+        """
+        record = checkpoint.read_record(path)
+        if record["steps_per_epoch"] != self.steps_per_epoch or record["step"] > self.steps:
+            raise ValueError(
+                f"{path} is of another loader: {record['step']} steps done, {record['steps_per_epoch']} an epoch; "
+                f"expected at most {self.steps} steps, {self.steps_per_epoch} an epoch."
+            )
+        template = {"state": split_members(self._pair())[1]}
+        if record["has_best"]:
+            template["best"] = split_members(self.model)[1]
+        if jax.process_count() > 1:
+            template = jax.device_get(template)
+        loaded = checkpoint.load(path / "state", template)
+        self._write(loaded["state"])
+        for name in RECORDED:
+            setattr(self, name, record[name])
+        self.best = loaded.get("best")
+        self.totals = {name: np.array(total) for name, total in record["totals"].items()}
+        self.key = jax.random.wrap_key_data(np.array(record["key"], np.uint32), impl=jax.random.key_impl(self.key))
+        self.batches.set_state(record["position"])
+        self.enter()
+
+
+def _is_finite(leaf):
+    return not jnp.issubdtype(leaf.dtype, jnp.floating) or np.isfinite(np.asarray(leaf)).all()
+
+
+def split_members(node):
+    """Split a module (or tuple of modules) into structure and state; stack the states of a list of them.
+
+    Args:
+        node: what `nnx.split` takes, or a list of M such, built alike.
+
+    Returns:
+        (graphdef, state); for a list every array of the state has a new first axis, M.
+
+    Raises:
+        ValueError: the members of the list differ in structure.
+    """
+    if not isinstance(node, list):
+        return nnx.split(node)
+    graphdefs, states = zip(*map(nnx.split, node), strict=True)
+    if any(graphdef != graphdefs[0] for graphdef in graphdefs):
+        raise ValueError(
+            "expected ensemble members built alike and sharing one optax transformation, got members that differ; "
+            "make `tx` once, and different learning rates by optax.inject_hyperparams."
+        )
+    return graphdefs[0], jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+
+
+def update_members(node, state):
+    """Write a state into a module (or tuple), or a stacked one into a list of them; `split_members` undone."""
+    if not isinstance(node, list):
+        nnx.update(node, state)
+        return
+    for member, one in enumerate(node):
+        nnx.update(one, jax.tree.map(operator.itemgetter(member), state))
+
+
+def check_settings(model, optimizer, loader, key, strategy):
+    """Check what `fit` was given and choose the strategy if it is None.
+
+    Returns:
+        The name of the strategy.
+
+    Raises:
+        ValueError: as listed for `fit`.
+    """
+    has_members, processes = isinstance(model, list), jax.process_count()
+    if has_members != isinstance(optimizer, list) or (has_members and len(model) != len(optimizer)):
+        raise ValueError("expected one optimizer for a model, or two lists of equal length.")
+    if strategy is None:
+        strategy = "vmap" if has_members else "sharding" if processes > 1 else "jit"
+    if strategy not in PLACEMENTS:
+        raise ValueError(f"unknown strategy {strategy!r}; expected one of {', '.join(PLACEMENTS)} or None.")
+    if has_members != (strategy == "vmap"):
+        raise ValueError(f'strategy "vmap" and a list of models belong together, got {strategy!r}.')
+    if processes > 1 and strategy not in ("sharding", "shard_map"):
+        raise ValueError(f'{processes} processes train together by "sharding" or "shard_map", got {strategy!r}.')
+    if not getattr(loader, "steps_per_epoch", None) or not len(loader):
+        raise ValueError("the loader holds no batch; expected common.data.train_loader(...) with at least one.")
+    if not (hasattr(key, "dtype") and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
+        raise ValueError(f"key must be one key of jax.random.key(seed), got {key!r}.")
+    first_model, first_optimizer = (model[0], optimizer[0]) if has_members else (model, optimizer)
+    _check_descent(first_optimizer.tx, nnx.state(first_model, first_optimizer.wrt))
+    return strategy
+
+
+def _check_descent(tx, params):
+    """Raise ValueError when the first update of `tx` goes up the gradient: its learning rate is negative."""
+    zeros = jax.tree.map(lambda leaf: jnp.zeros((), leaf.dtype), params)
+    ones = jax.tree.map(jnp.ones_like, zeros)
+    updates, _ = tx.update(ones, tx.init(zeros), zeros)
+    highest = max(float(leaf) for leaf in jax.tree.leaves(updates))
+    if highest > 0:
+        raise ValueError(
+            f"the learning rate must be at least 0, got about {-highest:.3g}: for a gradient of 1 the first update is "
+            f"{highest:+.3g}. To maximize, minimize the negative loss."
+        )

@@ -1,0 +1,61 @@
+"""Weights as one safetensors file, which other frameworks read too."""
+
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import safetensors
+import safetensors.numpy
+from flax import nnx
+
+from .checkpoint import compare_shapes, shapes_of
+
+
+def export_weights(path, model, metadata=None):
+    """Write all variables of a model to a safetensors file.
+
+    Args:
+        path: file to write, usually `*.safetensors`; an older one is replaced only when the new one is complete.
+        model: `nnx.Module`; arrays are named by their path, as in "layers.0.kernel".
+        metadata: `{str: str}` to store with them, for instance how they were trained.
+    """
+    path = Path(path)
+    staged = path.with_name(f".{path.name}.tmp")
+    arrays = {name: np.ascontiguousarray(leaf) for name, leaf in _named(nnx.state(model)).items()}
+    safetensors.numpy.save_file(arrays, staged, metadata)
+    os.replace(staged, path)
+
+
+def import_weights(path, model):
+    """Read a safetensors file into a model, in place.
+
+    Args:
+        path: file that `export_weights` wrote.
+        model: `nnx.Module` with the same names and shapes.
+
+    Returns:
+        The file's metadata, `{str: str}`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or of another model; the model is then unchanged.
+    """
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            arrays, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path} is damaged or not a safetensors file ({error}); fetch or export it again.") from error
+    state = nnx.state(model)
+    shapes = [{name: tuple(leaf.shape) for name, leaf in tree.items()} for tree in (_named(state), arrays)]
+    compare_shapes(path, *shapes)
+    leaves = [jnp.asarray(arrays[name], leaf.dtype) for name, leaf in _named(state).items()]
+    nnx.update(model, jax.tree.unflatten(jax.tree.structure(state), leaves))
+    return metadata or {}
+
+
+def _named(state):
+    """Return {dotted path: array} in the order of the leaves, without the final "value" of a variable."""
+    paths = [path.removesuffix("/value").replace("/", ".") for path in shapes_of(state)]
+    return dict(zip(paths, jax.tree.leaves(state), strict=True))

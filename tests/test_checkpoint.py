@@ -1,0 +1,336 @@
+"""Checkpoints: what they hold, what is refused, and what survives a kill, a full disk and a damaged file."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import jax
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from tiny import Net, largest_difference, leaves_of, make_loaders, make_pair
+
+from common import checkpoint, training
+from common.callbacks import Callback, Checkpoint, EarlyStopping
+from common.losses import cross_entropy
+from common.models import MLP
+from common.run import NonFiniteLoss
+from common.weights import export_weights, import_weights
+
+TESTS = Path(__file__).parent
+KILLS = 20
+EPOCHS = "24"  # of the run that is killed: long enough not to end before the last kill
+
+
+def environment():
+    """Return the variables with which a program finds `common` and the modules of the tests."""
+    return os.environ | {"PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}", "JAX_PLATFORMS": "cpu"}
+
+
+def train(folder, *, epochs=2, resume=False, strategy=None, callbacks=(), dropout=0.0, **settings):
+    """Return (history, arrays) of a run of 5 steps an epoch with checkpoints."""
+    model, optimizer = make_pair(dropout=dropout)
+    loader, check = make_loaders(epochs)
+    callbacks = (*callbacks, Checkpoint(folder, resume=resume, **settings))
+    settings = {"validation": check, "strategy": strategy, "callbacks": callbacks}
+    history = training.fit(model, optimizer, loader, cross_entropy, **settings)
+    return history, leaves_of(model, optimizer)
+
+
+def names(folder):
+    return [path.name for path in checkpoint.list_checkpoints(folder)]
+
+
+class StopAt(Callback):
+    """Interrupt a run as Ctrl-C would."""
+
+    def __init__(self, step):
+        self.at = step
+
+    def step(self, run):
+        if run.step == self.at:
+            raise KeyboardInterrupt
+
+
+def run_until_killed(arguments, delay):
+    """Run the program; kill it `delay` seconds after its first step (None: it does so itself); return its status."""
+    command = [sys.executable, "-W", "error", str(TESTS / "killed_run.py"), *arguments]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        if delay is not None and program.stdout.readline():
+            threading.Timer(delay, program.kill).start()
+        _, errors = program.communicate(timeout=120)
+    assert program.returncode in (0, -signal.SIGKILL), errors.decode()
+    return program.returncode
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_resumed_gives_the_same_bits(tmp_path):
+    whole, broken = str(tmp_path / "whole"), str(tmp_path / "broken")
+    assert run_until_killed([whole, f"{whole}.json", EPOCHS], None) == 0
+    rng, half_written, kills = random.Random(2026), 0, 0
+    while kills < KILLS:
+        # Odd kills fall anywhere in time, even ones on a file operation, that is while a checkpoint is written.
+        if kills % 2:
+            status = run_until_killed([broken, f"{broken}.json", EPOCHS], rng.uniform(0, 0.3))
+        else:
+            status = run_until_killed([broken, f"{broken}.json", EPOCHS, str(rng.randint(20, 300))], None)
+        kills += status != 0
+        half_written += any(Path(broken).glob("*.tmp"))
+        assert status != 0, f"finished after only {kills} kills; give the run more epochs"
+    assert half_written > 0
+    assert run_until_killed([broken, f"{broken}.json", EPOCHS], None) == 0
+    assert not any(Path(broken).glob("*.tmp"))
+    one, other = (json.loads(Path(f"{path}.json").read_text(encoding="utf-8")) for path in (whole, broken))
+    assert one == other and len(one["history"]["loss"]) == int(EPOCHS)
+
+
+def test_same_seed_in_two_processes_gives_the_same_bits(tmp_path):
+    results = []
+    for name in ("one", "two"):
+        assert run_until_killed([str(tmp_path / name), str(tmp_path / f"{name}.json"), "3"], None) == 0
+        results.append((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("strategy", ["jit", "pmap", "sharding"])
+def test_resumed_in_the_middle_of_an_epoch(tmp_path, strategy):
+    whole = train(tmp_path / "whole", epochs=3, strategy=strategy, dropout=0.3)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "half", epochs=3, strategy=strategy, dropout=0.3, every=1, callbacks=[StopAt(8)])
+    assert names(tmp_path / "half")[-1] == "step_00000007"
+    resumed = train(tmp_path / "half", epochs=3, strategy=strategy, dropout=0.3, resume=True)
+    assert resumed[0] == whole[0] and largest_difference(resumed[1], whole[1]) == 0
+
+
+def test_checkpoint_of_one_strategy_resumes_under_another(tmp_path):
+    whole = train(tmp_path / "whole", epochs=3)
+    train(tmp_path / "part", epochs=2)
+    resumed = train(tmp_path / "part", epochs=3, strategy="sharding", resume=True)
+    assert largest_difference(resumed[1], whole[1]) <= 1e-6
+
+
+def test_ensemble_resumes(tmp_path):
+    def run(folder, epochs, **settings):
+        models, optimizers = map(list, zip(*(make_pair(seed, dropout=0.3) for seed in range(2)), strict=True))
+        loader, _ = make_loaders(epochs)
+        callbacks = (Checkpoint(tmp_path / folder, **settings),)
+        history = training.fit(models, optimizers, loader, cross_entropy, callbacks=callbacks)
+        return history, leaves_of(*models, *optimizers)
+
+    whole = run("whole", 3)
+    run("part", 1)
+    resumed = run("part", 3, resume=True)
+    assert resumed[0] == whole[0] and largest_difference(resumed[1], whole[1]) == 0
+
+
+def test_early_stopping_resumes_with_its_best_weights(tmp_path):
+    settings = {"epochs": 30, "callbacks": [EarlyStopping("validation_accuracy", patience=2)], "dropout": 0.3}
+    whole = train(tmp_path / "whole", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "half", **settings | {"callbacks": [*settings["callbacks"], StopAt(11)]})
+    for _ in range(2):  # the second time there is nothing left to train, and the outcome is the same
+        resumed = train(tmp_path / "half", resume=True, **settings)
+        assert resumed[0] == whole[0] and largest_difference(resumed[1], whole[1]) == 0
+    assert len(whole[0]["loss"]) < 30
+
+
+def test_latest_and_best_are_kept(tmp_path):
+    history, _ = train(tmp_path, epochs=6, keep=2, best="loss")
+    best = int(np.argmin(history["loss"])) + 1
+    assert names(tmp_path) == sorted({"step_00000025", "step_00000030", f"step_{5 * best:08d}"})
+    history, _ = train(tmp_path / "accuracy", epochs=6, keep=1, best="validation_accuracy")
+    best = int(np.argmax(history["validation_accuracy"])) + 1
+    assert names(tmp_path / "accuracy") == sorted({"step_00000030", f"step_{5 * best:08d}"})
+
+
+def test_a_used_folder_is_not_overwritten(tmp_path):
+    train(tmp_path)
+    with pytest.raises(ValueError, match=r"holds checkpoints already.*step_00000010.*resume=True"):
+        train(tmp_path)
+    assert names(tmp_path) == ["step_00000005", "step_00000010"]
+
+
+def test_resume_from_a_chosen_step(tmp_path):
+    whole = train(tmp_path, epochs=3)
+    resumed = train(tmp_path, epochs=3, resume=5)
+    assert resumed[0] == whole[0] and largest_difference(resumed[1], whole[1]) == 0
+    with pytest.raises(ValueError, match="no checkpoint of step 6"):
+        train(tmp_path, epochs=3, resume=6)
+
+
+def test_another_model_optimizer_or_loader_is_refused(tmp_path):
+    train(tmp_path)
+    loader = make_loaders()[0]
+    wide = MLP(4, (9,), 3, rngs=nnx.Rngs(0))
+    plain = Net(nnx.Rngs(0))
+    cases = [
+        (wide, optax.adam(1e-2), loader, r"another model: .*0/inner/kernel/value has shape \(4, 8\), expected None"),
+        (plain, optax.sgd(1e-2), loader, r"another model: .*opt_state.* has shape \(\), expected None"),
+        (plain, optax.adam(1e-2), make_loaders(batch_size=16)[0], r"another loader: 10 steps done, 5 an epoch"),
+        (plain, optax.adam(1e-2), make_loaders(epochs=1)[0], r"another loader: 10 steps done.*at most 5 steps"),
+    ]
+    for model, tx, loader, message in cases:
+        optimizer = nnx.Optimizer(model, tx, wrt=nnx.Param)
+        before = leaves_of(model)
+        with pytest.raises(ValueError, match=message):
+            training.fit(model, optimizer, loader, cross_entropy, callbacks=[Checkpoint(tmp_path, resume=True)])
+        assert largest_difference(before, leaves_of(model)) == 0
+
+
+@pytest.mark.parametrize("how", ["truncate", "remove", "flip"])
+def test_a_damaged_checkpoint_is_refused_and_the_newest_intact_one_named(tmp_path, how):
+    whole = train(tmp_path, epochs=3)
+    latest = tmp_path / "step_00000015"
+    victim = max((path for path in latest.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    if how == "truncate":
+        os.truncate(victim, victim.stat().st_size // 2)
+    elif how == "remove":
+        victim.unlink()
+    else:
+        content = bytearray(victim.read_bytes())
+        content[len(content) // 2] ^= 1
+        victim.write_bytes(content)
+    message = rf"step_00000015 is damaged: .*{victim.name}.*newest intact one is step_00000010"
+    with pytest.raises(checkpoint.CheckpointError, match=message):
+        train(tmp_path, epochs=3, resume=True)
+    resumed = train(tmp_path, epochs=3, resume=10)
+    assert resumed[0] == whole[0] and largest_difference(resumed[1], whole[1]) == 0
+
+
+FULL_DISK = """
+import resource, signal, sys
+from common import training
+from common.callbacks import Callback, Checkpoint
+from common.checkpoint import CheckpointError
+from common.losses import cross_entropy
+from tiny import leaves_of, make_loaders, make_pair
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+class FillDisk(Callback):
+    def step(self, run):
+        if run.step == 8:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # bytes in a file: writing fails as on a full disk
+
+model, optimizer = make_pair()
+try:
+    training.fit(model, optimizer, make_loaders(3)[0], cross_entropy, callbacks=[FillDisk(), Checkpoint(sys.argv[1])])
+except CheckpointError as error:
+    assert int(optimizer.step[...]) == 10 and leaves_of(model)
+    print("stopped:", error)
+"""
+
+
+def test_full_disk_stops_with_a_clear_error_and_loses_nothing(tmp_path):
+    whole = train(tmp_path / "whole", epochs=3)
+    command = [sys.executable, "-c", FULL_DISK, str(tmp_path / "full")]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
+    assert "stopped: cannot write" in done.stdout and "train on with resume=True" in done.stdout
+    assert names(tmp_path / "full") == ["step_00000005"]
+    resumed = train(tmp_path / "full", epochs=3, resume=True)
+    assert resumed[0] == whole[0] and largest_difference(resumed[1], whole[1]) == 0
+
+
+def test_folder_that_cannot_be_written_is_told_before_training(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    read_only = Path("/proc/dl-jax101") if Path("/proc").exists() else tmp_path / "file" / "below"
+    for folder in (tmp_path / "file", read_only):
+        with pytest.raises(checkpoint.CheckpointError, match=r"cannot write in .*choose another folder"):
+            train(folder)
+
+
+def test_folder_that_becomes_read_only_keeps_the_earlier_checkpoints(tmp_path, monkeypatch):
+    whole = train(tmp_path / "whole", epochs=3)
+
+    def refuse(*arguments, **settings):
+        raise PermissionError(30, "Read-only file system")
+
+    class TakeAway(Callback):
+        def step(self, run):
+            if run.step == 6:
+                monkeypatch.setattr(Path, "mkdir", refuse)
+
+    with pytest.raises(checkpoint.CheckpointError, match=r"Read-only file system.*checkpoints before it are intact"):
+        train(tmp_path / "taken", epochs=3, callbacks=[TakeAway()])
+    monkeypatch.undo()
+    resumed = train(tmp_path / "taken", epochs=3, resume=True)
+    assert resumed[0] == whole[0] and largest_difference(resumed[1], whole[1]) == 0
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path):
+    model, optimizer = make_pair(tx=optax.sgd(1e38))
+    with pytest.raises(NonFiniteLoss) as caught:
+        callbacks = [Checkpoint(tmp_path, every=1, keep=1)]
+        training.fit(model, optimizer, make_loaders()[0], cross_entropy, callbacks=callbacks)
+    assert caught.value.step <= 3
+    for path in checkpoint.list_checkpoints(tmp_path):
+        fresh = make_pair(tx=optax.sgd(1e38))
+        state = checkpoint.load(path / "state", {"state": nnx.state(fresh)})["state"]
+        assert all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(state))
+
+
+def test_model_with_its_own_random_stream_is_saved(tmp_path):
+    class Own(nnx.Module):
+        def __init__(self, rngs):
+            self.linear, self.dropout = nnx.Linear(4, 3, rngs=rngs), nnx.Dropout(0.5, rngs=rngs)
+
+    model, other = Own(nnx.Rngs(0)), Own(nnx.Rngs(1))
+    checkpoint.save(tmp_path / "state", nnx.state(model))
+    nnx.update(other, checkpoint.load(tmp_path / "state", nnx.state(other)))
+    assert (other.dropout(np.ones(50)) == model.dropout(np.ones(50))).all()
+
+
+def test_exported_weights_come_back_with_their_statistics(tmp_path):
+    model, other = Net(nnx.Rngs(0)), Net(nnx.Rngs(1))
+    model.norm.mean[...] = model.norm.mean[...] + 0.5
+    export_weights(tmp_path / "net.safetensors", model, {"accuracy": "0.9"})
+    assert import_weights(tmp_path / "net.safetensors", other) == {"accuracy": "0.9"}
+    assert largest_difference(leaves_of(model), leaves_of(other)) == 0
+    export_weights(tmp_path / "net.safetensors", model)  # written again without leftovers
+    assert import_weights(tmp_path / "net.safetensors", other) == {}
+    assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
+
+
+def test_exported_weights_are_read_by_the_library_under_plain_names(tmp_path):
+    from safetensors.numpy import load_file
+
+    model = Net(nnx.Rngs(0))
+    export_weights(tmp_path / "net.safetensors", model)
+    arrays = load_file(tmp_path / "net.safetensors")
+    assert set(arrays) == {
+        "inner.kernel",
+        "outer.bias",
+        "outer.kernel",
+        "norm.bias",
+        "norm.mean",
+        "norm.scale",
+        "norm.var",
+    }
+    np.testing.assert_array_equal(arrays["inner.kernel"], model.inner.kernel[...])
+
+
+def test_unfit_weights_are_refused_and_change_nothing(tmp_path):
+    path = tmp_path / "net.safetensors"
+    export_weights(path, Net(nnx.Rngs(0)))
+    wide = MLP(4, (9,), 3, rngs=nnx.Rngs(0))
+    before = leaves_of(wide)
+    with pytest.raises(ValueError, match=r"another model: inner\.kernel has shape \(4, 8\), expected None"):
+        import_weights(path, wide)
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ValueError, match=r"is damaged or not a safetensors file"):
+        import_weights(path, Net(nnx.Rngs(0)))
+    with pytest.raises(FileNotFoundError):
+        import_weights(tmp_path / "none", wide)
+    assert largest_difference(before, leaves_of(wide)) == 0
+
+
+@pytest.mark.parametrize("settings", [{"keep": 0}, {"every": 0}])
+def test_bad_settings_of_checkpoints(tmp_path, settings):
+    with pytest.raises(ValueError, match="must be at least 1"):
+        Checkpoint(tmp_path, **settings)

@@ -1,0 +1,81 @@
+"""Several processes on the loopback address train one model as one process does."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import largest_difference, leaves_of, make_loaders, make_pair
+
+from common import checkpoint, training
+from common.device import connect_processes
+from common.losses import cross_entropy
+
+TESTS = Path(__file__).parent
+
+
+def run_processes(count, devices, folder, epochs, *strategy):
+    """Train in `count` processes; return the last line that each printed, read as JSON."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    variables = os.environ | {"PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}", "JAX_PLATFORMS": "cpu"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    programs = []
+    for index in range(count):
+        arguments = map(str, (address, index, count, devices, folder, epochs, *strategy))
+        command = [sys.executable, TESTS / "one_of_many.py", *arguments]
+        programs.append(subprocess.Popen(command, env=variables, **pipes))
+    try:
+        outputs = [program.communicate(timeout=120) for program in programs]
+    finally:
+        for program in programs:
+            program.kill()
+    for program, (_, errors) in zip(programs, outputs, strict=True):
+        assert program.returncode == 0, errors
+    return [json.loads(output.splitlines()[-1]) for output, _ in outputs]
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """Train in this process, on one device; return (history, arrays)."""
+    model, optimizer = make_pair()
+    loader, check = make_loaders(epochs=4)
+    history = training.fit(model, optimizer, loader, cross_entropy, validation=check, callbacks=())
+    return history, leaves_of(model, optimizer)
+
+
+def compare(outcomes, folder, alone):
+    for index, (_, history) in enumerate(outcomes):
+        with np.load(folder / f"{index}.npz") as arrays:
+            assert largest_difference(list(arrays.values()), alone[1]) <= 1e-6
+        for name, values in alone[0].items():
+            np.testing.assert_allclose(history[name], values, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("devices", "strategy"), [(1, ()), (4, ()), (4, ("shard_map",))])
+def test_two_processes_give_the_numbers_of_one(tmp_path, devices, strategy, alone):
+    outcomes = run_processes(2, devices, tmp_path, 4, *strategy)
+    assert [count for count, _ in outcomes] == [2 * devices] * 2
+    compare(outcomes, tmp_path, alone)
+    assert [path.name for path in checkpoint.list_checkpoints(tmp_path / "run")] == ["step_00000020"]
+
+
+def test_two_processes_resume_together(tmp_path, alone):
+    run_processes(2, 1, tmp_path, 2)
+    compare(run_processes(2, 1, tmp_path, 4), tmp_path, alone)
+
+
+def test_pmap_is_refused_for_several_processes(tmp_path):
+    with pytest.raises(AssertionError, match='2 processes train together by "sharding" or "shard_map", got \'pmap\''):
+        run_processes(2, 1, tmp_path, 1, "pmap")
+
+
+@pytest.mark.parametrize("index", [-1, 2])
+def test_process_number_out_of_range(index):
+    with pytest.raises(ValueError, match=r"index must lie in \[0, 2\)"):
+        connect_processes("127.0.0.1:1", index, 2)

@@ -1,0 +1,235 @@
+"""One step, five ways to run it: the numbers must be those of one device."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from tiny import ADAM, Net, largest_difference, leaves_of, make_arrays, make_loaders, make_pair
+
+from common import training
+from common.data import evaluation_loader, train_loader
+from common.losses import cross_entropy
+
+SHARED = ("pmap", "shard_map", "sharding")
+
+
+def train(strategy, *, dropout=0.0, key=None, loss=cross_entropy, arrays=None):
+    """Return (history, arrays of model and optimizer) after 20 steps of Adam."""
+    model, optimizer = make_pair(dropout=dropout)
+    loader, check = make_loaders(epochs=4)
+    if arrays is not None:
+        loader = train_loader(arrays, 32, epochs=4)
+    settings = {"strategy": strategy, "key": key, "callbacks": ()}
+    history = training.fit(model, optimizer, loader, loss, validation=check, **settings)
+    assert int(optimizer.step[...]) == 20
+    return history, leaves_of(model, optimizer)
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return train("jit")
+
+
+def test_eight_devices_are_there():
+    assert jax.device_count() == 8
+
+
+@pytest.mark.parametrize("strategy", SHARED)
+def test_shared_batches_give_the_numbers_of_one_device(strategy, reference):
+    history, arrays = train(strategy)
+    assert largest_difference(arrays, reference[1]) <= 1e-6
+    for name, values in reference[0].items():
+        np.testing.assert_allclose(history[name], values, atol=1e-6, rtol=0)
+
+
+def test_first_member_of_an_ensemble_gives_the_numbers_of_one_model(reference):
+    models, optimizers = map(list, zip(*(make_pair(seed) for seed in range(3)), strict=True))
+    loader, check = make_loaders(epochs=4)
+    history = training.fit(models, optimizers, loader, cross_entropy, validation=check, callbacks=())
+    assert largest_difference(leaves_of(models[0], optimizers[0]), reference[1]) <= 1e-6
+    for name, values in reference[0].items():
+        np.testing.assert_allclose([epoch[0] for epoch in history[name]], values, atol=1e-6, rtol=0)
+
+
+def without_mean_over_devices(graphdef, loss):
+    """Make a wrong step on purpose: the copy of `make_step` that a beginner writes, each device on its own."""
+
+    def step(state, batch, key):
+        model, optimizer = nnx.merge(graphdef, state)
+        grads = nnx.grad(lambda model: loss(model, batch, nnx.Rngs(key))[0])(model)
+        optimizer.update(model, grads)
+        return nnx.state((model, optimizer))
+
+    return jax.pmap(step, in_axes=(0, 0, None), out_axes=None)
+
+
+def test_a_step_without_the_mean_over_devices_is_caught(reference):
+    graphdef, state = nnx.split(make_pair())
+    step = without_mean_over_devices(graphdef, cross_entropy)
+    for batch in make_loaders(epochs=4)[0]:
+        state = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (8, *leaf.shape)), state)
+        shards = {name: array.reshape(8, -1, *array.shape[1:]) for name, array in batch.items()}
+        state = step(state, shards, jax.random.key(0))
+    wrong = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
+    assert largest_difference(wrong, reference[1]) > 1e-3
+
+
+def uneven_arrays():
+    """Return sequences of which very different parts are masked: a mean of the devices' means would be wrong."""
+    rng = np.random.default_rng(1)
+    arrays = make_arrays()
+    return arrays | {"mask": rng.random(160) < np.where(np.arange(160) % 7 < 3, 0.1, 0.9)}
+
+
+@pytest.mark.parametrize("strategy", SHARED)
+def test_masked_examples_do_not_count_on_any_device(strategy):
+    expected, found = (train(name, arrays=uneven_arrays()) for name in ("jit", strategy))
+    assert largest_difference(found[1], expected[1]) <= 1e-6
+    np.testing.assert_allclose(found[0]["loss"], expected[0]["loss"], atol=1e-6, rtol=0)
+
+
+def masks_of_one_step(strategy):
+    """Return which of 32 examples dropout let through in one step: only their weights get a gradient."""
+
+    class Gate(nnx.Module):
+        def __init__(self):
+            self.weight, self.dropout = nnx.Param(jnp.zeros(32)), nnx.Dropout(0.5)
+
+    def kept(model, batch, rngs):
+        passed = model.dropout(jnp.ones(batch["x"].shape), rngs=rngs)
+        value = (passed * model.weight[...][batch["x"]]).sum() / len(batch["x"])
+        return value, {"loss": (value * len(batch["x"]), jnp.float32(len(batch["x"])))}
+
+    model = Gate()
+    optimizer = nnx.Optimizer(model, optax.sgd(1.0), wrt=nnx.Param)
+    loader = train_loader({"x": np.arange(32)}, 32)
+    training.fit(model, optimizer, loader, kept, strategy=strategy, callbacks=())
+    return np.asarray(model.weight[...]) != 0
+
+
+@pytest.mark.parametrize("strategy", SHARED)
+def test_dropout_differs_between_devices(strategy):
+    kept = masks_of_one_step(strategy)
+    order = next(iter(train_loader({"x": np.arange(32)}, 32)))["x"]
+    per_device = kept[order].reshape(8, 4)
+    assert 8 <= kept.sum() <= 24  # binomial(32, 1/2): four standard deviations would be 11
+    assert len({tuple(row) for row in per_device}) > 2  # 8 draws out of 16 patterns; equal keys would give one
+
+
+@pytest.mark.parametrize("strategy", SHARED)
+def test_dropout_trains_and_follows_the_key(strategy):
+    runs = [train(strategy, dropout=0.3, key=jax.random.key(seed)) for seed in (0, 0, 1)]
+    assert largest_difference(runs[0][1], runs[1][1]) == 0
+    assert largest_difference(runs[0][1], runs[2][1]) > 1e-3
+    assert runs[0][0]["loss"][-1] < runs[0][0]["loss"][0]
+
+
+def test_every_member_equals_its_own_run():
+    seeds, key = range(8), jax.random.key(5)
+    models, optimizers = map(list, zip(*(make_pair(seed, dropout=0.3) for seed in seeds), strict=True))
+    loader, check = make_loaders(epochs=4)
+    history = training.fit(models, optimizers, loader, cross_entropy, validation=check, key=key, callbacks=())
+    for seed, model, optimizer in zip(seeds, models, optimizers, strict=True):
+        alone, its_optimizer = make_pair(seed, dropout=0.3)
+        settings = {"validation": check, "key": jax.random.fold_in(key, seed), "callbacks": ()}
+        own = training.fit(alone, its_optimizer, loader, cross_entropy, **settings)
+        assert largest_difference(leaves_of(model, optimizer), leaves_of(alone, its_optimizer)) <= 1e-5
+        np.testing.assert_allclose([epoch[seed] for epoch in history["loss"]], own["loss"], atol=1e-5)
+    assert largest_difference(leaves_of(models[0]), leaves_of(models[1])) > 0.1
+
+
+def test_ensemble_of_learning_rates():
+    tx = optax.inject_hyperparams(optax.sgd)(learning_rate=0.1)
+    rates = [0.0, 0.01, 0.1]
+    models, optimizers = map(list, zip(*(make_pair(0, tx) for _ in rates), strict=True))
+    for optimizer, rate in zip(optimizers, rates, strict=True):
+        optimizer.opt_state.hyperparams["learning_rate"][...] = jnp.float32(rate)
+    loader, _ = make_loaders()
+    history = training.fit(models, optimizers, loader, cross_entropy, callbacks=())
+    model, optimizer = make_pair(0, optax.sgd(0.1))
+    alone = training.fit(model, optimizer, loader, cross_entropy, callbacks=())
+    assert largest_difference(leaves_of(models[0].outer), leaves_of(make_pair(0)[0].outer)) == 0
+    assert largest_difference(leaves_of(models[2]), leaves_of(model)) <= 1e-5
+    assert history["loss"][-1][2] == pytest.approx(alone["loss"][-1], abs=1e-5)
+    assert history["loss"][-1][0] > history["loss"][-1][1] > history["loss"][-1][2]
+
+
+def test_one_diverging_member_does_not_stop_the_others():
+    models, optimizers = map(list, zip(*(make_pair(seed) for seed in range(2)), strict=True))
+    models[1].outer.bias[...] = jnp.full(3, jnp.inf)
+    history = training.fit(models, optimizers, make_loaders(epochs=2)[0], cross_entropy, callbacks=())
+    assert np.isfinite([epoch[0] for epoch in history["loss"]]).all() and np.isnan(history["loss"][-1][1])
+
+
+def test_ensemble_is_evaluated_at_once():
+    models = [Net(nnx.Rngs(seed)) for seed in range(3)]
+    check = evaluation_loader(make_arrays(), 64)
+    together = training.evaluate(models, check, cross_entropy)
+    for number, model in enumerate(models):
+        alone = training.evaluate(model, check, cross_entropy)
+        assert {name: values[number] for name, values in together.items()} == pytest.approx(alone, abs=1e-6)
+
+
+def test_members_must_share_their_optimizer():
+    models, optimizers = map(list, zip(*(make_pair(0, optax.adam(rate)) for rate in (0.1, 0.2)), strict=True))
+    with pytest.raises(ValueError, match=r"sharing one optax transformation.*inject_hyperparams"):
+        training.fit(models, optimizers, make_loaders()[0], cross_entropy, callbacks=())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"strategy": "ddp"}, r"unknown strategy 'ddp'; expected one of jit, vmap, pmap, shard_map, sharding"),
+        ({"strategy": "vmap"}, r'strategy "vmap" and a list of models belong together'),
+        ({"strategy": "pmap", "batch_size": 30}, r"batch of 30 examples.*8 devices.*divisible by 8, for instance 32"),
+        ({"strategy": "shard_map", "batch_size": 30}, r"batch of 30 examples.*8 devices"),
+        ({"strategy": "sharding", "batch_size": 30}, r"batch of 30 examples.*8 devices"),
+        ({"tx": optax.adam(-1e-3)}, r"learning rate must be at least 0, got about -0\.001"),
+        ({"tx": optax.chain(optax.clip_by_global_norm(1.0), optax.sgd(-0.5, momentum=0.9))}, r"got about -0\.\d+"),
+        ({"key": np.array([0, 1], np.uint32)}, r"jax\.random\.key\(seed\)"),
+        ({"key": 3}, r"jax\.random\.key\(seed\)"),
+        ({"loader": []}, r"holds no batch; expected common\.data\.train_loader"),
+    ],
+)
+def test_bad_settings_are_refused_at_once(settings, message):
+    model, optimizer = make_pair(tx=settings.pop("tx", ADAM))
+    before = leaves_of(model)
+    loader = settings.pop("loader", make_loaders(batch_size=settings.pop("batch_size", 32))[0])
+    with pytest.raises(ValueError, match=message):
+        training.fit(model, optimizer, loader, cross_entropy, callbacks=(), **settings)
+    assert largest_difference(before, leaves_of(model)) == 0
+
+
+def test_key_reuse_is_nowhere():
+    with jax.debug_key_reuse(True):
+        for strategy in ("jit", *SHARED):
+            train(strategy, dropout=0.3)
+        models, optimizers = map(list, zip(*(make_pair(seed, dropout=0.3) for seed in range(2)), strict=True))
+        training.fit(models, optimizers, make_loaders()[0], cross_entropy, callbacks=())
+
+
+COMPILED = []  # one entry for everything that XLA compiles in this process
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, seconds, **details: COMPILED.append(event) if event.endswith("/backend_compile_duration") else None
+)
+
+
+@pytest.mark.parametrize("strategy", [None, *SHARED])
+def test_compiled_once_for_training_and_once_for_evaluation(strategy):
+    def traces_and_compilations(count, epochs):
+        traces = []
+
+        def counting(model, batch, rngs):
+            traces.append("evaluation" if rngs is None else "training")
+            return cross_entropy(model, batch, rngs)
+
+        loader, check = make_loaders(epochs, count=count)
+        before = len(COMPILED)
+        training.fit(*make_pair(), loader, counting, validation=check, strategy=strategy, callbacks=())
+        return traces, len(COMPILED) - before
+
+    traces_and_compilations(64, 1)  # compiles the small operations around the step
+    for count, epochs in ((64, 1), (320, 3)):
+        assert traces_and_compilations(count, epochs) == (["training", "evaluation"], 2)
