@@ -1,7 +1,7 @@
 # Cukup Python 3.11-3.13, pip, dan GNU make. `make help` menampilkan semua perintah.
 PYTHON ?= python3
 LESSON := 2-mlp/05-image-classification.ipynb
-SETS ?= pinned colab newest
+SETS ?= pinned tree colab newest
 
 PY := .venv/bin/python
 READY := .venv/ready
@@ -71,11 +71,12 @@ seeds: $(READY) ## jalankan pelajaran dengan beberapa seed (NB=...)
 mutate: $(READY) ## uji mutasi sel "Dari nol" (NB=...)
 	$(PY) -m tools.nb mutate $(or $(NB),$(LESSON))
 
-compat: $(READY) ## uji pada beberapa set versi (SETS="pinned colab newest")
+compat: $(READY) ## uji pada beberapa set versi (SETS="pinned tree colab newest")
 	$(PY) -m tools.compat $(SETS)
 
-bench: $(READY) ## ukur kecepatan pemuat data
+bench: $(READY) ## ukur kecepatan pemuat data dan langkah pelatihan
 	$(PY) -m benchmarks.loader
+	$(PY) -m benchmarks.training
 
 # Merawat. `lock` menggeser pin sesedikit mungkin; hapus requirements.txt lebih dulu untuk memperbarui semuanya.
 lock: $(PY) ## susun ulang requirements.txt dari pyproject.toml

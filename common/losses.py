@@ -87,6 +87,9 @@ def in_bfloat16(loss):
         graphdef, params, rest = nnx.split(model, nnx.Param, ...)
         rest = jax.tree.map(lambda leaf: leaf, rest)  # new variables, which the copy may change
         copy = nnx.merge(graphdef, jax.tree.map(_to_bfloat16, params), rest)
+        for _, module in nnx.iter_modules(copy):
+            if hasattr(module, "dtype"):
+                module.dtype = jnp.bfloat16  # else the float32 statistics of BatchNorm would make its output float32
         result = loss(copy, {**batch, "x": _to_bfloat16(as_input(batch["x"]))}, rngs)
         nnx.update(model, nnx.state(copy, nnx.Not(nnx.Param)))
         return result

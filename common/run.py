@@ -25,9 +25,7 @@ class NonFiniteLoss(FloatingPointError):
 
     def __init__(self, step, last_finite, what="loss"):
         self.step, self.last_finite = step, last_finite
-        before = (
-            "no loss before it was finite" if last_finite is None else f"the last finite loss was {last_finite:.6g}"
-        )
+        before = "no loss was finite before" if last_finite is None else f"the last finite loss was {last_finite:.6g}"
         super().__init__(
             f"not finite at step {step}: {what}; {before}. Try a lower learning rate or "
             "optax.clip_by_global_norm, and look for NaN in the data, log(0) or a division by 0 in the loss. "

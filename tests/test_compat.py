@@ -97,4 +97,4 @@ def test_compat_fails_when_one_set_fails(monkeypatch, capsys):
 def test_compat_refuses_unknown_sets(capsys):
     with pytest.raises(SystemExit):
         compat.main(["oldest"])
-    assert "pilih dari pinned, colab, newest" in capsys.readouterr().err
+    assert "pilih dari pinned, tree, colab, newest" in capsys.readouterr().err

@@ -8,9 +8,11 @@ import pytest
 from flax import nnx
 
 from common import checkpoint, training
+from common.callbacks import Callback
 from common.data import evaluation_loader, train_loader
-from common.losses import as_input, cross_entropy
+from common.losses import cross_entropy
 from common.models import MLP
+from common.run import REPORT, NonFiniteLoss
 
 
 def make_arrays(count=60):
@@ -155,16 +157,157 @@ def test_predict_returns_one_row_an_example():
     np.testing.assert_allclose(logits, model(arrays["x"]), atol=1e-6)
 
 
-def test_images_are_scaled_and_other_input_is_not():
-    assert float(as_input(jnp.array([255], jnp.uint8))[0]) == 1.0
-    assert as_input(jnp.array([3], jnp.int32)).dtype == jnp.int32
-
-
 def test_mlp_without_hidden_layers_is_linear(keys):
     model = MLP(6, (), 2, rngs=nnx.Rngs(0))
     x = jax.random.normal(next(keys), (3, 2, 3))
     expected = x.reshape(3, 6) @ model.layers[0].kernel[...] + model.layers[0].bias[...][None]
     np.testing.assert_allclose(model(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (5, 28, 27, 1), (784,)])
+def test_image_of_the_wrong_shape_is_refused(shape):
+    arrays = {"x": np.zeros((20, *shape[1:]) if len(shape) > 1 else 20, np.uint8), "y": np.zeros(20, int)}
+    model = MLP(784, (8,), 10, rngs=nnx.Rngs(0))
+    optimizer = nnx.Optimizer(model, optax.sgd(0.1), wrt=nnx.Param)
+    with pytest.raises(
+        ValueError, match=r"expected a batch \(B, \.\.\.\) of examples with 784 numbers each, got shape \(10"
+    ):
+        training.fit(model, optimizer, train_loader(arrays, 10), cross_entropy, callbacks=())
+    assert np.isfinite(params_of(model)[0]).all()
+
+
+def test_accumulation_equals_the_large_batch():
+    arrays = {name: array[:40] for name, array in make_arrays().items()}
+    large, small = make_pair(optax.adam(1e-2)), make_pair(optax.MultiSteps(optax.adam(1e-2), 4))
+    training.fit(*large, train_loader(arrays, 40, epochs=3), cross_entropy, callbacks=())
+    training.fit(*small, train_loader(arrays, 10, epochs=3), cross_entropy, callbacks=())
+    for one, two in zip(params_of(large[0]), params_of(small[0]), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+def weights_by_numpy(decayed, rates, limit=np.inf):
+    """Train logistic regression by hand in float64: SGD with weight decay on the kernel, clipping, a rate a step."""
+    kernel, bias = (np.asarray(leaf[...], np.float64) for leaf in (linear().kernel, linear().bias))
+    for batch, rate in zip(train_loader(make_arrays(), 10), rates, strict=True):
+        logits = batch["x"] @ kernel + bias
+        error = np.exp(logits) / np.exp(logits).sum(1, keepdims=True) - np.eye(3)[batch["y"]]
+        grads = [batch["x"].T @ error / 10, error.mean(0)]
+        norm = np.sqrt(sum((grad**2).sum() for grad in grads))
+        grads = [grad * min(1, limit / norm) for grad in grads]
+        kernel, bias = kernel - rate * (grads[0] + decayed * kernel), bias - rate * grads[1]
+    return kernel, bias
+
+
+def linear():
+    return MLP(4, (), 3, rngs=nnx.Rngs(0)).layers[0]
+
+
+def is_kernel(params):
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+
+
+@pytest.mark.parametrize(
+    ("tx", "expected"),
+    [
+        (optax.chain(optax.add_decayed_weights(0.3, is_kernel), optax.sgd(0.1)), weights_by_numpy(0.3, [0.1] * 6)),
+        (optax.chain(optax.clip_by_global_norm(0.2), optax.sgd(0.5)), weights_by_numpy(0, [0.5] * 6, limit=0.2)),
+        (optax.sgd(optax.linear_schedule(0.0, 0.5, 5)), weights_by_numpy(0, np.linspace(0, 0.5, 6))),
+    ],
+    ids=["decay of kernels only", "clipping", "schedule"],
+)
+def test_transformations_of_optax_do_what_numpy_does(tx, expected):
+    model = MLP(4, (), 3, rngs=nnx.Rngs(0))
+    loader = train_loader(make_arrays(), 10)
+    training.fit(model, nnx.Optimizer(model, tx, wrt=nnx.Param), loader, cross_entropy, callbacks=())
+    np.testing.assert_allclose(model.layers[0].kernel[...], expected[0], atol=1e-5)
+    np.testing.assert_allclose(model.layers[0].bias[...], expected[1], atol=1e-5)
+
+
+def test_frozen_parameters_stay():
+    def labels(params):
+        return jax.tree_util.tree_map_with_path(lambda path, _: "frozen" if "0" in str(path[1]) else "trained", params)
+
+    model, _ = make_pair()
+    tx = optax.multi_transform({"trained": optax.adam(1e-2), "frozen": optax.set_to_zero()}, labels)
+    before = [np.array(leaf) for leaf in params_of(model)]
+    optimizer = nnx.Optimizer(model, tx, wrt=nnx.Param)
+    training.fit(model, optimizer, train_loader(make_arrays(), 10), cross_entropy, callbacks=())
+    moved = [bool((old != new).any()) for old, new in zip(before, params_of(model), strict=True)]
+    assert moved == [False, False, True, True]
+
+
+def test_loss_that_stops_being_finite_is_told_with_its_step():
+    arrays = make_arrays()
+    arrays["x"][train_order(arrays, 10)[34]] = np.nan  # an example of the fourth batch
+    model, optimizer = make_pair()
+    with pytest.raises(
+        NonFiniteLoss, match=r"not finite at step 4: loss; the last finite loss was .*learning rate"
+    ) as caught:
+        training.fit(model, optimizer, train_loader(arrays, 10, epochs=2), cross_entropy, callbacks=())
+    assert caught.value.step == 4
+    model, optimizer = make_pair()
+    batches = list(train_loader(make_arrays(), 10))[:3]
+    for batch in batches:
+        last, _ = cross_entropy(model, batch)
+        optimizer.update(model, nnx.grad(lambda model, batch: cross_entropy(model, batch)[0])(model, batch))
+    assert caught.value.last_finite == pytest.approx(float(last), rel=1e-5)
+
+
+def train_order(arrays, batch_size):
+    """Return the positions of the examples in the order of the first epoch."""
+    numbered = {"x": np.arange(len(arrays["y"]))}
+    return np.concatenate([batch["x"] for batch in train_loader(numbered, batch_size)])
+
+
+def test_first_loss_not_finite():
+    model, optimizer = make_pair()
+    model.layers[0].bias[...] = jnp.full(8, jnp.nan)
+    with pytest.raises(NonFiniteLoss, match="not finite at step 1: loss; no loss was finite before"):
+        training.fit(model, optimizer, train_loader(make_arrays(), 10), cross_entropy, callbacks=())
+
+
+def test_not_finite_in_a_long_epoch_is_noticed_soon():
+    steps = []
+
+    class Count(Callback):
+        def step(self, run):
+            steps.append(run.step)
+
+    model, optimizer = make_pair()
+    model.layers[0].bias[...] = jnp.full(8, jnp.nan)
+    with pytest.raises(NonFiniteLoss):
+        training.fit(model, optimizer, train_loader(make_arrays(2000), 1), cross_entropy, callbacks=[Count()])
+    assert len(steps) < 2 * REPORT
+
+
+def test_weights_that_others_hold_stay_intact():
+    model, optimizer = make_pair()
+    before = nnx.state(model)
+    values = [np.array(leaf) for leaf in jax.tree.leaves(before)]
+    training.fit(model, optimizer, train_loader(make_arrays(), 10), cross_entropy, callbacks=())
+    for leaf, value in zip(jax.tree.leaves(before), values, strict=True):
+        assert leaf is not None and np.isfinite(value).all()
+    clone = nnx.merge(nnx.split(model)[0], before)
+    assert np.isfinite(np.asarray(clone(make_arrays()["x"]))).all()
+
+
+def test_metrics_without_a_loss_are_refused():
+    def nameless(model, batch, rngs):
+        value, metrics = cross_entropy(model, batch, rngs)
+        return value, {"accuracy": metrics["accuracy"]}
+
+    with pytest.raises(ValueError, match=r'must hold "loss": \(sum, count\), got only \[\'accuracy\'\]'):
+        training.fit(*make_pair(), train_loader(make_arrays(), 10), nameless, callbacks=())
+
+
+def test_buffers_of_the_state_are_donated():
+    model, optimizer = make_pair()
+    graphdef, state = nnx.split((model, optimizer))
+    step = training._compiled_step(graphdef, cross_entropy, "jit")
+    batch = next(iter(train_loader(make_arrays(), 10)))
+    state = jax.device_put(state, may_alias=False)
+    step(state, batch, jax.random.key(0))
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
 
 
 def test_saved_weights_come_back(tmp_path):

@@ -1,4 +1,4 @@
-"""Run tests and lessons on three sets of versions: `python -m tools.compat [pinned] [colab] [newest]`.
+"""Run tests and lessons on several sets of versions: `python -m tools.compat [pinned] [tree] [colab] [newest]`.
 
 A deprecation warning is an error: in tests by the `filterwarnings` of pyproject.toml, in lessons by the filter of
 `compat_environments`. On the likeness of Colab the tests of the development tools are left out, since nobody uses
@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.compat_colab import colab
-from tools.compat_environments import CompatError, Environment, newest, pinned
+from tools.compat_environments import CompatError, Environment, newest, pinned, tree
 from tools.nb_schema import ROOT, lesson_paths
 
-SETS = {"pinned": pinned, "colab": colab, "newest": newest}
+SETS = {"pinned": pinned, "tree": tree, "colab": colab, "newest": newest}
 FOLDER = ROOT / ".compat"
 PACKAGES = ("jax", "flax", "numpy")
 HEADING = ("set", "Python", *PACKAGES, "pengujian", "pelajaran", "detik", "hasil")

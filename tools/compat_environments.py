@@ -16,6 +16,7 @@ from pathlib import Path
 from tools.nb_schema import ROOT
 
 NEWEST_FIRST = ("3.13", "3.12", "3.11")
+FLAX_TREE_MODE = {"NNX_GRAPH_MODE": "false", "NNX_GRAPH_UPDATES": "false"}
 # Only the course and the libraries that it teaches must be free of deprecated calls. PYTHONWARNINGS knows no patterns
 # and would stop the kernel's own dependencies too, so a startup file of IPython sets the filter in every kernel.
 WARNING_FILTER = """\
@@ -51,6 +52,12 @@ class Environment:
 def pinned(folder: Path) -> Iterator[Environment]:
     """Yield the environment that runs this: the Makefile made it from requirements.txt."""
     yield Environment(Path(sys.executable), strict_kernels(folder))
+
+
+@contextmanager
+def tree(folder: Path) -> Iterator[Environment]:
+    """Yield the pinned environment with the default that Flax announces: modules as plain trees, not graphs."""
+    yield Environment(Path(sys.executable), strict_kernels(folder) | FLAX_TREE_MODE)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Multi-layer perceptron."""
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 
 import jax
@@ -43,7 +44,15 @@ class MLP(nnx.Module):
 
         Returns:
             (B, out_features) float array.
+
+        Raises:
+            ValueError: the batch axis is missing, or the examples have another size.
         """
+        expected = self.layers[0].in_features
+        if x.ndim < 2 or math.prod(x.shape[1:]) != expected:
+            raise ValueError(
+                f"expected a batch (B, ...) of examples with {expected} numbers each, got shape {x.shape}."
+            )
         h = x.reshape(x.shape[0], -1)  # (B, in_features)
         *hidden, last = self.layers
         for layer in hidden:
