@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 DATA_AXIS = "data"  # name of the axis over which devices share a batch
@@ -124,7 +123,9 @@ def _shard(batch):
 
 def _stack(state):
     count = jax.device_count()
-    copies = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (count, *leaf.shape)), state)  # (D, ...)
+    copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), state)  # (D, ...)
+    if jax.__version_info__ < (0, 8):
+        return copies  # that pmap has a layout of its own, and compiles once more for arrays in another
     return jax.device_put(copies, NamedSharding(data_mesh(), PartitionSpec(DATA_AXIS)))
 
 
@@ -135,7 +136,7 @@ def _split(batch):
 
 
 def _first_of_stack(state):
-    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf.addressable_data(0)).reshape(leaf.shape[1:])), state)
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0).reshape(leaf.shape[1:]), state)
 
 
 def _first(state):

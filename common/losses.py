@@ -9,6 +9,7 @@ import optax
 from flax import nnx
 
 from .metrics import accuracy, sum_and_count
+from .modules import modules_of
 
 
 def as_input(x):
@@ -87,7 +88,7 @@ def in_bfloat16(loss):
         graphdef, params, rest = nnx.split(model, nnx.Param, ...)
         rest = jax.tree.map(lambda leaf: leaf, rest)  # new variables, which the copy may change
         copy = nnx.merge(graphdef, jax.tree.map(_to_bfloat16, params), rest)
-        for _, module in nnx.iter_modules(copy):
+        for module in modules_of(copy):
             if hasattr(module, "dtype"):
                 module.dtype = jnp.bfloat16  # else the float32 statistics of BatchNorm would make its output float32
         result = loss(copy, {**batch, "x": _to_bfloat16(as_input(batch["x"]))}, rngs)

@@ -13,6 +13,7 @@ from .callbacks import Checkpoint, Progress
 from .device import DATA_AXIS, data_mesh
 from .losses import as_input
 from .metrics import summarize
+from .modules import modules_of
 from .run import NonFiniteLoss, Run, check_settings, split_members
 
 
@@ -38,7 +39,7 @@ def make_step(graphdef, loss, axis_name=None):
         key = jax.random.fold_in(key, optimizer.step[...])  # a fresh key each step, the same after a restart
         if axis_name is not None:
             key = jax.random.fold_in(key, jax.lax.axis_index(axis_name))  # other dropout on every device
-            for _, module in nnx.iter_modules(model):
+            for module in modules_of(model):
                 if isinstance(module, nnx.BatchNorm):
                     module.axis_name = axis_name
         model_graph, params, rest = nnx.split(model, nnx.Param, ...)

@@ -14,7 +14,7 @@ from .checkpoint import compare_shapes, shapes_of
 
 
 def export_weights(path, model, metadata=None):
-    """Write all variables of a model to a safetensors file.
+    """Write all variables of a model, but for random streams, to a safetensors file.
 
     Args:
         path: file to write, usually `*.safetensors`; an older one is replaced only when the new one is complete.
@@ -23,7 +23,7 @@ def export_weights(path, model, metadata=None):
     """
     path = Path(path)
     staged = path.with_name(f".{path.name}.tmp")
-    arrays = {name: np.ascontiguousarray(leaf) for name, leaf in _named(nnx.state(model)).items()}
+    arrays = {name: np.array(leaf) for name, leaf in _named(_variables(model)).items()}
     safetensors.numpy.save_file(arrays, staged, metadata)
     os.replace(staged, path)
 
@@ -47,12 +47,16 @@ def import_weights(path, model):
             arrays, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path} is damaged or not a safetensors file ({error}); fetch or export it again.") from error
-    state = nnx.state(model)
+    state = _variables(model)
     shapes = [{name: tuple(leaf.shape) for name, leaf in tree.items()} for tree in (_named(state), arrays)]
     compare_shapes(path, *shapes)
     leaves = [jnp.asarray(arrays[name], leaf.dtype) for name, leaf in _named(state).items()]
     nnx.update(model, jax.tree.unflatten(jax.tree.structure(state), leaves))
     return metadata or {}
+
+
+def _variables(model):
+    return nnx.state(model, nnx.Not(nnx.RngState))  # keys are no weights, and safetensors does not know them
 
 
 def _named(state):

@@ -275,15 +275,37 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
         assert all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(state))
 
 
-def test_model_with_its_own_random_stream_is_saved(tmp_path):
-    class Own(nnx.Module):
-        def __init__(self, rngs):
-            self.linear, self.dropout = nnx.Linear(4, 3, rngs=rngs), nnx.Dropout(0.5, rngs=rngs)
+class OwnStream(Net):
+    """The same network, with dropout that draws from a random stream of its own."""
 
-    model, other = Own(nnx.Rngs(0)), Own(nnx.Rngs(1))
-    checkpoint.save(tmp_path / "state", nnx.state(model))
-    nnx.update(other, checkpoint.load(tmp_path / "state", nnx.state(other)))
-    assert (other.dropout(np.ones(50)) == model.dropout(np.ones(50))).all()
+    def __init__(self, rngs):
+        super().__init__(rngs)
+        self.dropout = nnx.Dropout(0.3, rngs=rngs)
+
+    def __call__(self, x, rngs=None):
+        return super().__call__(x)
+
+
+@pytest.mark.parametrize("strategy", ["jit", "pmap", "shard_map", "sharding"])
+def test_model_with_its_own_random_stream_trains_and_resumes(tmp_path, strategy):
+    def run(folder, epochs, **settings):
+        model = OwnStream(nnx.Rngs(0))
+        optimizer = nnx.Optimizer(model, optax.adam(1e-2), wrt=nnx.Param)
+        callbacks = [Checkpoint(tmp_path / folder, **settings)]
+        training.fit(model, optimizer, make_loaders(epochs)[0], cross_entropy, strategy=strategy, callbacks=callbacks)
+        return leaves_of(model, optimizer)
+
+    whole = run("whole", 3)
+    run("part", 2)
+    assert largest_difference(run("part", 3, resume=True), whole) == 0
+
+
+def test_random_streams_are_not_exported(tmp_path):
+    model, other = OwnStream(nnx.Rngs(0)), OwnStream(nnx.Rngs(1))
+    export_weights(tmp_path / "own.safetensors", model)
+    import_weights(tmp_path / "own.safetensors", other)
+    assert largest_difference(leaves_of(model.outer), leaves_of(other.outer)) == 0
+    assert largest_difference(leaves_of(model.dropout), leaves_of(other.dropout)) > 0
 
 
 def test_exported_weights_come_back_with_their_statistics(tmp_path):

@@ -41,8 +41,10 @@ def make_loaders(epochs=4, batch_size=32, count=160):
 
 
 def leaves_of(*nodes):
-    """Return all arrays of some modules as NumPy."""
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(nnx.state(nodes))]
+    """Return all arrays of some modules as NumPy, keys as their numbers."""
+    leaves = jax.tree.leaves(nnx.state(nodes))
+    is_key = [jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in leaves]
+    return [np.asarray(jax.random.key_data(leaf) if key else leaf) for leaf, key in zip(leaves, is_key, strict=True)]
 
 
 def largest_difference(ones, others):
