@@ -36,7 +36,7 @@ def save(path, state):
     path = Path(path).resolve()  # Orbax takes absolute paths only
     if path.exists():
         raise FileExistsError(f"{path} exists already; remove it or save under another name.")
-    _save(path, state)
+    _save(path, _keys_as_numbers(state))
 
 
 def load(path, template):
@@ -56,22 +56,33 @@ def load(path, template):
     path = Path(path).resolve()
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; give the folder that save() made.")
-    compare_shapes(path, shapes_of(template), shapes_of(_metadata(path).metadata))
-    return _load(path, template)
+    plain = _keys_as_numbers(template)
+    compare_shapes(path, shapes_of(plain), shapes_of(_metadata(path).metadata))
+    return _numbers_as_keys(_load(path, plain), template)
 
 
 def shapes_of(tree):
     """Return `{path of a leaf: its shape}`, written alike for a state and for Orbax's metadata."""
     return {
-        "/".join(str(getattr(key, "key", getattr(key, "name", key))) for key in path): _shape(leaf)
+        "/".join(str(getattr(key, "key", getattr(key, "name", key))) for key in path): tuple(leaf.shape)
         for path, leaf in jax.tree.leaves_with_path(tree)
     }
 
 
-def _shape(leaf):
-    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        return jax.random.key_data(leaf).shape  # a key is stored as its numbers
-    return tuple(leaf.shape)
+def _is_key(leaf):
+    return isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _keys_as_numbers(tree):
+    """Replace PRNG keys by their numbers, since not every Orbax can read keys back."""
+    return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if _is_key(leaf) else leaf, tree)
+
+
+def _numbers_as_keys(tree, template):
+    def restore(leaf, like):
+        return jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(like)) if _is_key(like) else leaf
+
+    return jax.tree.map(restore, tree, template)
 
 
 def compare_shapes(path, expected, found):
@@ -110,7 +121,7 @@ def write_checkpoint(folder, step, state, record):
         if is_first:
             shutil.rmtree(staged, ignore_errors=True)  # left by a process that was killed
             staged.mkdir(parents=True)
-        _save(staged / "state", state)  # Orbax makes the processes wait for each other
+        _save(staged / "state", _keys_as_numbers(state))  # Orbax makes the processes wait for each other
         if is_first:
             (staged / "record.json").write_text(json.dumps(record), encoding="utf-8")
             (staged / "digests.json").write_text(json.dumps(_digests(staged)), encoding="utf-8")

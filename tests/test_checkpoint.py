@@ -219,8 +219,10 @@ class FillDisk(Callback):
             resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # bytes in a file: writing fails as on a full disk
 
 model, optimizer = make_pair()
+loader, check = make_loaders(3)
+callbacks = [FillDisk(), Checkpoint(sys.argv[1])]
 try:
-    training.fit(model, optimizer, make_loaders(3)[0], cross_entropy, callbacks=[FillDisk(), Checkpoint(sys.argv[1])])
+    training.fit(model, optimizer, loader, cross_entropy, validation=check, callbacks=callbacks)
 except CheckpointError as error:
     assert int(optimizer.step[...]) == 10 and leaves_of(model)
     print("stopped:", error)
