@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import jax
+import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 # Orbax 0.12 shortened the names; Colab may carry either.
@@ -51,7 +52,8 @@ def load(path, template):
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: the saved state has another structure or other shapes than the template.
+        ValueError: the saved state has another structure or other shapes than the template; another dtype is cast to
+            that of the template.
     """
     path = Path(path).resolve()
     if not path.exists():
@@ -64,7 +66,7 @@ def load(path, template):
 def shapes_of(tree):
     """Return `{path of a leaf: its shape}`, written alike for a state and for Orbax's metadata."""
     return {
-        "/".join(str(getattr(key, "key", getattr(key, "name", key))) for key in path): tuple(leaf.shape)
+        "/".join(str(getattr(key, "key", getattr(key, "name", key))) for key in path): np.shape(leaf)
         for path, leaf in jax.tree.leaves_with_path(tree)
     }
 
@@ -113,7 +115,9 @@ def write_checkpoint(folder, step, state, record):
 
     Raises:
         CheckpointError: it could not be written; earlier checkpoints stay as they are.
+        TypeError: JSON cannot hold the record.
     """
+    text = json.dumps(record)
     path = Path(folder).resolve() / step_name(step)
     staged = path.with_name(f"{path.name}.tmp")
     is_first = jax.process_index() == 0
@@ -123,7 +127,7 @@ def write_checkpoint(folder, step, state, record):
             staged.mkdir(parents=True)
         _save(staged / "state", _keys_as_numbers(state))  # Orbax makes the processes wait for each other
         if is_first:
-            (staged / "record.json").write_text(json.dumps(record), encoding="utf-8")
+            (staged / "record.json").write_text(text, encoding="utf-8")
             (staged / "digests.json").write_text(json.dumps(_digests(staged)), encoding="utf-8")
             _flush(staged)
             shutil.rmtree(path, ignore_errors=True)
@@ -131,8 +135,8 @@ def write_checkpoint(folder, step, state, record):
     except Exception as error:  # Orbax raises various types for one full disk
         shutil.rmtree(staged, ignore_errors=True)
         raise CheckpointError(
-            f"cannot write {path}: {error}. The checkpoints before it are intact: free some space or allow writing "
-            "there, then train on with resume=True."
+            f"cannot write {path}: {error}. The checkpoints before it are intact: mend the cause (a full disk? no "
+            "permission to write?), then train on with resume=True."
         ) from error
 
 
@@ -206,6 +210,13 @@ def remove(path):
     shutil.rmtree(doomed, ignore_errors=True)
     os.replace(path, doomed)
     shutil.rmtree(doomed)
+
+
+def set_aside(path):
+    """Rename a checkpoint, so that no run goes on from it; one set aside earlier under this name is removed."""
+    aside = path.with_name(f"{path.name}.abandoned")
+    shutil.rmtree(aside, ignore_errors=True)
+    os.replace(path, aside)
 
 
 def step_name(step):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 DATA_AXIS = "data"  # name of the axis over which devices share a batch
@@ -81,6 +82,8 @@ def check_divisible(batch, count):
         count: devices, at least 1.
     """
     for name, array in batch.items():
+        if np.ndim(array) == 0:
+            raise ValueError(f'expected arrays (B, ...) in a batch, got "{name}": {type(array).__name__}.')
         if len(array) % count:
             raise ValueError(
                 f'a batch of {len(array)} examples ("{name}") cannot be shared by {count} devices; expected a batch '
@@ -123,7 +126,7 @@ def _shard(batch):
 
 def _stack(state):
     count = jax.device_count()
-    copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), state)  # (D, ...)
+    copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *jnp.shape(leaf))), state)  # (D, ...)
     if jax.__version_info__ < (0, 8):
         return copies  # that pmap has a layout of its own, and compiles once more for arrays in another
     return jax.device_put(copies, NamedSharding(data_mesh(), PartitionSpec(DATA_AXIS)))

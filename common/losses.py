@@ -29,8 +29,8 @@ def cross_entropy(model, batch, rngs=None):
 
     Args:
         model: callable, `model(x, rngs=rngs)` gives logits (B, ..., K).
-        batch: `{"x": (B, ...), "y": (B, ...) integers in [0, K)}` and, where examples must not count, `mask`: bool,
-            of the shape of `y`.
+        batch: `{"x": (B, ...), "y": (B, ...) integers in [0, K)}` and, where examples must not count, `mask`, of the
+            shape of `y` or of its first axes.
         rngs: `nnx.Rngs` for dropout, or None.
 
     Returns:
@@ -38,13 +38,14 @@ def cross_entropy(model, batch, rngs=None):
         cannot raise for values, a label out of range makes the loss NaN.
 
     Raises:
-        ValueError: labels and logits differ in shape; labels given as a NumPy array are out of range.
+        ValueError: labels, logits or mask differ in shape; labels given as a NumPy array are out of range.
         TypeError: labels are not integers.
     """
     logits = model(as_input(batch["x"]), rngs=rngs)
     logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))  # bfloat16 is too coarse for a sum of exp
     labels, mask = batch["y"], batch.get("mask")
     _check_labels(labels, logits.shape, mask)
+    labels = labels.astype(jnp.int32)  # K may be more than a small integer type can hold
     in_range = (labels >= 0) & (labels < logits.shape[-1])
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.where(in_range, labels, 0))
     total, count = sum_and_count(jnp.where(in_range, losses, jnp.nan), mask)
@@ -59,7 +60,7 @@ def _check_labels(labels, logits_shape, mask):
         raise TypeError(f"expected integer labels, got {labels.dtype}; one-hot labels: take argmax(-1) first.")
     if not isinstance(labels, np.ndarray):
         return
-    counted = labels if mask is None else labels[np.asarray(mask)]
+    counted = labels if mask is None else labels[np.asarray(mask, bool)]
     if counted.size and not 0 <= counted.min() <= counted.max() < class_count:
         raise ValueError(
             f"expected labels in [0, {class_count}) for a model of {class_count} outputs, got {counted.min()} to "
@@ -89,7 +90,7 @@ def in_bfloat16(loss):
         rest = jax.tree.map(lambda leaf: leaf, rest)  # new variables, which the copy may change
         copy = nnx.merge(graphdef, jax.tree.map(_to_bfloat16, params), rest)
         for module in modules_of(copy):
-            if hasattr(module, "dtype"):
+            if "dtype" in vars(module):
                 module.dtype = jnp.bfloat16  # else the float32 statistics of BatchNorm would make its output float32
         result = loss(copy, {**batch, "x": _to_bfloat16(as_input(batch["x"]))}, rngs)
         nnx.update(model, nnx.state(copy, nnx.Not(nnx.Param)))

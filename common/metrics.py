@@ -11,12 +11,18 @@ def sum_and_count(values, mask=None):
 
     Args:
         values: (B, ...) float or bool array, one value an example (or token).
-        mask: array of the same shape, False where a value must not count; None counts all.
+        mask: array of the same shape, or of its first axes, False where values must not count; None counts all.
 
     Returns:
         (sum, count), two float32 scalars.
+
+    Raises:
+        ValueError: the mask has another shape.
     """
-    mask = jnp.ones(values.shape, bool) if mask is None else mask
+    mask = jnp.ones(values.shape, bool) if mask is None else mask.astype(bool)
+    if mask.shape != values.shape[: mask.ndim]:
+        raise ValueError(f"expected a mask of shape {values.shape}, or of its first axes, got {mask.shape}.")
+    mask = jnp.broadcast_to(mask.reshape(*mask.shape, *[1] * (values.ndim - mask.ndim)), values.shape)
     return jnp.where(mask, values, 0).sum(dtype=jnp.float32), mask.sum(dtype=jnp.float32)
 
 
@@ -26,7 +32,7 @@ def accuracy(logits, labels, mask=None):
     Args:
         logits: (B, ..., K) float array.
         labels: (B, ...) integers in [0, K).
-        mask: (B, ...) bool or None, as in `sum_and_count`.
+        mask: (B, ...), (B,) or None, as in `sum_and_count`.
 
     Returns:
         (number right, number counted), two float32 scalars.

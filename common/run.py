@@ -11,7 +11,7 @@ from . import checkpoint
 from .device import PLACEMENTS
 from .metrics import add_up, means
 
-RECORDED = ("step", "steps_per_epoch", "history", "last_finite", "stop")  # attributes saved as they are
+RECORDED = ("step", "steps_per_epoch", "history", "last_finite")  # attributes saved as they are
 REPORT = 50  # steps between two readings of the metrics, which stay on the device until then
 
 
@@ -76,8 +76,15 @@ class Run:
         return self.step % self.steps_per_epoch == 0
 
     def next_batch(self):
-        """Return the next batch of the loader, placed on the devices."""
-        return self.placement.batch(next(self.batches))
+        """Return the next batch of the loader, placed on the devices.
+
+        Raises:
+            ValueError: there is none although `len(loader)` promised it.
+        """
+        batch = next(self.batches, None)
+        if batch is None:
+            raise ValueError(f"the loader ended after {self.step} batches, but its len() is {self.steps}.")
+        return self.placement.batch(batch)
 
     def record(self, metrics):
         """Count a step and keep its metrics; nothing waits for them before a report is due."""
@@ -104,14 +111,19 @@ class Run:
     def finish_epoch(self, validation):
         """Read what is unread and append the epoch's means to the history.
 
+        A resumed run may measure more or less than before; epochs without a metric get NaN, so that all lists of the
+        history stay equally long.
+
         Args:
             validation: `{name: value}` of the validation data; may be empty.
         """
         self.read()
         results = means(self.totals) | {f"validation_{name}": value for name, value in validation.items()}
         self.totals = {}
-        for name, value in results.items():
-            self.history.setdefault(name, []).append(value)
+        unknown = np.full_like(results["loss"], np.nan).tolist()
+        for name in self.history | results:
+            values = self.history.setdefault(name, [unknown] * (self.epoch - 1))
+            values.append(results.get(name, unknown))
 
     def sync(self):
         """Write the current weights into model and optimizer; the next step takes these buffers away again."""
@@ -138,13 +150,14 @@ class Run:
             folder: of the run's checkpoints.
 
         Raises:
-            NonFiniteLoss: a loss, or a weight, is not finite; nothing is written then.
+            NonFiniteLoss: a loss, or a weight, is not finite (in an ensemble: one of every member); nothing is
+                written then.
             CheckpointError: it cannot be written.
         """
         self.read()
         self.sync()
         state = {"state": split_members(self._pair())[1]}
-        if not self.has_members and not all(map(_is_finite, jax.tree.leaves(nnx.state(self.model)))):
+        if not any(map(_is_finite, self.model if self.has_members else [self.model])):
             raise NonFiniteLoss(self.step, self.last_finite, "weights")
         if self.best is not None:
             state["best"] = self.best
@@ -187,8 +200,8 @@ class Run:
         self.enter()
 
 
-def _is_finite(leaf):
-    return not jnp.issubdtype(leaf.dtype, jnp.floating) or np.isfinite(np.asarray(leaf)).all()
+def _is_finite(model):
+    return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
 
 
 def split_members(node):
@@ -221,45 +234,3 @@ def update_members(node, state):
         return
     for member, one in enumerate(node):
         nnx.update(one, jax.tree.map(operator.itemgetter(member), state))
-
-
-def check_settings(model, optimizer, loader, key, strategy):
-    """Check what `fit` was given and choose the strategy if it is None.
-
-    Returns:
-        The name of the strategy.
-
-    Raises:
-        ValueError: as listed for `fit`.
-    """
-    has_members, processes = isinstance(model, list), jax.process_count()
-    if has_members != isinstance(optimizer, list) or (has_members and len(model) != len(optimizer)):
-        raise ValueError("expected one optimizer for a model, or two lists of equal length.")
-    if strategy is None:
-        strategy = "vmap" if has_members else "sharding" if processes > 1 else "jit"
-    if strategy not in PLACEMENTS:
-        raise ValueError(f"unknown strategy {strategy!r}; expected one of {', '.join(PLACEMENTS)} or None.")
-    if has_members != (strategy == "vmap"):
-        raise ValueError(f'strategy "vmap" and a list of models belong together, got {strategy!r}.')
-    if processes > 1 and strategy not in ("sharding", "shard_map"):
-        raise ValueError(f'{processes} processes train together by "sharding" or "shard_map", got {strategy!r}.')
-    if not getattr(loader, "steps_per_epoch", None) or not len(loader):
-        raise ValueError("the loader holds no batch; expected common.data.train_loader(...) with at least one.")
-    if not (hasattr(key, "dtype") and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
-        raise ValueError(f"key must be one key of jax.random.key(seed), got {key!r}.")
-    first_model, first_optimizer = (model[0], optimizer[0]) if has_members else (model, optimizer)
-    _check_descent(first_optimizer.tx, nnx.state(first_model, first_optimizer.wrt))
-    return strategy
-
-
-def _check_descent(tx, params):
-    """Raise ValueError when the first update of `tx` goes up the gradient: its learning rate is negative."""
-    zeros = jax.tree.map(lambda leaf: jnp.zeros((), leaf.dtype), params)
-    ones = jax.tree.map(jnp.ones_like, zeros)
-    updates, _ = tx.update(ones, tx.init(zeros), zeros)
-    highest = max(float(leaf) for leaf in jax.tree.leaves(updates))
-    if highest > 0:
-        raise ValueError(
-            f"the learning rate must be at least 0, got about {-highest:.3g}: for a gradient of 1 the first update is "
-            f"{highest:+.3g}. To maximize, minimize the negative loss."
-        )

@@ -1,5 +1,6 @@
 """One training step, the loop around it, and the only jit, vmap and pmap of the package."""
 
+import contextlib
 import functools
 import itertools
 
@@ -11,10 +12,12 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from .callbacks import Checkpoint, Progress
 from .device import DATA_AXIS, data_mesh
+from .interrupt import held_interrupts
 from .losses import as_input
 from .metrics import summarize
 from .modules import modules_of
-from .run import NonFiniteLoss, Run, check_settings, split_members
+from .run import NonFiniteLoss, Run, split_members
+from .settings import check_settings
 
 
 def make_step(graphdef, loss, axis_name=None):
@@ -23,8 +26,10 @@ def make_step(graphdef, loss, axis_name=None):
     Args:
         graphdef: from `nnx.split((model, optimizer))`.
         loss: `(model, batch, rngs) -> (scalar, metrics)`; metrics are (sum, count) pairs, one of them named "loss".
+            The scalar is a mean over the examples which that pair counts, plus terms of the weights alone.
         axis_name: axis of `jax.pmap` or `jax.shard_map` over which devices share a batch: gradients, metrics and the
-            statistics of `nnx.BatchNorm` are then those of the whole batch. None: there is no such axis.
+            statistics of `nnx.BatchNorm` are then those of the whole batch, other statistics the mean over devices.
+            None: there is no such axis.
 
     Returns:
         `step(state, batch, key) -> (state, metrics)`, a pure function ready for `jax.jit`.
@@ -42,27 +47,43 @@ def make_step(graphdef, loss, axis_name=None):
             for module in modules_of(model):
                 if isinstance(module, nnx.BatchNorm):
                     module.axis_name = axis_name
-        model_graph, params, rest = nnx.split(model, nnx.Param, ...)
+        model_graph, params, own_keys, rest = nnx.split(model, optimizer.wrt, nnx.RngKey, ...)
 
         def loss_of(params):
-            own = jax.tree.map(lambda leaf: leaf, rest)  # new variables: those of an outer trace may not be changed
-            model = nnx.merge(model_graph, params, own)
+            keys, variables = (jax.tree.map(lambda leaf: leaf, tree) for tree in (own_keys, rest))  # not the outer ones
+            if axis_name is not None:
+                keys = jax.tree.map(lambda key: _fold_in_index(key, axis_name), keys)
+            model = nnx.merge(model_graph, params, keys, variables)
             value, metrics = loss(model, batch, nnx.Rngs(key))
             if "loss" not in metrics:
                 raise ValueError(f'the metrics of a loss must hold "loss": (sum, count), got only {sorted(metrics)}.')
             if axis_name is not None:  # the mean over the whole batch: a device weighs as much as it has examples
                 total = jax.lax.psum(metrics, axis_name)
-                value, metrics = value * metrics["loss"][1] / jnp.maximum(total["loss"][1], 1), total
-            return value, (metrics, nnx.state(model, nnx.Not(nnx.Param)))
+                count = total["loss"][1]
+                value, metrics = value * metrics["loss"][1] / jnp.where(count > 0, count, 1), total
+            return value, (metrics, nnx.state(model, nnx.Not(nnx.Any(optimizer.wrt, nnx.RngKey))))
 
-        grads, (metrics, rest) = jax.grad(loss_of, has_aux=True)(params)
+        grads, (metrics, new_rest) = jax.grad(loss_of, has_aux=True)(params)
         if axis_name is not None:
             grads = jax.lax.psum(grads, axis_name)
-        nnx.update(model, rest)
+            new_rest = jax.tree.map(lambda old, new: _move_together(old, new, axis_name), rest, new_rest)
+        nnx.update(model, new_rest)
         optimizer.update(model, grads)
         return nnx.state((model, optimizer)), metrics
 
     return step
+
+
+def _fold_in_index(keys, axis_name):
+    """Make keys of any shape differ between devices."""
+    index = jax.lax.axis_index(axis_name)
+    return jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys.reshape(-1), index).reshape(keys.shape)
+
+
+def _move_together(old, new, axis_name):
+    """Return the mean of the new values over the devices; what none of them changed stays as it is, to the bit."""
+    is_float = jnp.issubdtype(new.dtype, jnp.floating)
+    return old + jax.lax.pmean(new - old, axis_name) if is_float else new
 
 
 @functools.lru_cache(maxsize=16)  # training on with the same model and optimizer compiles nothing again
@@ -115,37 +136,62 @@ def fit(model, optimizer, loader, loss, *, validation=None, key=None, strategy=N
 
     Raises:
         ValueError: unknown strategy, empty loader, batch not divisible by the devices, ensemble members that differ,
-            a learning rate below 0, a key that is not of `jax.random.key`, labels out of range.
+            nothing to train, a learning rate below 0, a transformation that needs more than gradients and parameters,
+            a key that is not of `jax.random.key`, labels out of range.
         NonFiniteLoss: the loss became NaN or infinite (in an ensemble: that of every member).
-        KeyboardInterrupt: passed on; model and optimizer then hold the last finished step.
+        KeyboardInterrupt: passed on after the step under way; model and optimizer then hold that step, or the model
+            its best epoch if there is an `EarlyStopping`.
     """
     key = jax.random.key(0) if key is None else key
-    strategy = check_settings(model, optimizer, loader, key, strategy)
+    strategy = check_settings(model, optimizer, loader, validation, key, strategy)
     callbacks = (Progress(),) if callbacks is None else callbacks
     callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))  # it saves what others did
     run = Run(model, optimizer, loader, key, strategy)
     step = _compiled_step(run.graphdef, loss, strategy)
-    try:
-        for callback in callbacks:
+    measure = (lambda: {}) if validation is None else (lambda: evaluate(model, validation, loss))
+    with held_interrupts() as hold, contextlib.ExitStack() as ends:
+        for callback in callbacks[::-1]:  # a Checkpoint first: the others see what it restored
             callback.start(run)
-        while run.step < run.steps and not run.stop:
-            run.state, metrics = step(run.state, run.next_batch(), run.step_key)
-            run.record(metrics)
-            if run.epoch_ended:
-                run.sync()
-                run.finish_epoch({} if validation is None else evaluate(model, validation, loss))
-            for callback in callbacks:
-                callback.step(run)
-    except NonFiniteLoss as error:
-        run.sync()
-        batch = next(itertools.islice(loader, error.step - 1, None))
-        loss(model[0] if run.has_members else model, batch, nnx.Rngs(key))  # eagerly: it may name the bad input
-        raise
-    finally:
-        run.sync()
-        for callback in callbacks:
-            callback.end(run)
+            ends.callback(callback.end, run)
+        ends.callback(_sync, run, hold)
+        try:
+            _train(run, step, hold, callbacks, measure)
+        except NonFiniteLoss as error:
+            run.sync()
+            batch = next(itertools.islice(loader, error.step - 1, None), None)
+            _name_bad_input(model[0] if run.has_members else model, batch, loss, key, error)
+            raise
     return run.history
+
+
+def _train(run, step, hold, callbacks, measure):
+    """Take the steps of a run; `measure()` gives the validation metrics of the epoch that ends."""
+    while run.step < run.steps and not run.stop:
+        batch = run.next_batch()
+        with hold:
+            run.state, metrics = step(run.state, batch, run.step_key)
+            run.record(metrics)
+        if run.epoch_ended:
+            run.sync()
+            run.finish_epoch(measure())
+        for callback in callbacks:
+            callback.step(run)
+    run.read()
+
+
+def _sync(run, hold):
+    with hold:
+        run.sync()
+
+
+def _name_bad_input(model, batch, loss, key, error):
+    """Compute the loss of the failing batch eagerly, on a copy: it may raise an error that names the bad input."""
+    try:
+        loss(nnx.clone(model), batch, nnx.Rngs(key))
+    except (ValueError, TypeError) as cause:
+        raise cause from error
+    except Exception:
+        return  # an error of the replay alone would hide that of the training
 
 
 def evaluate(model, loader, loss):
@@ -154,10 +200,13 @@ def evaluate(model, loader, loss):
     Args:
         model: `nnx.Module`, or a list of M of them; not changed.
         loader: `common.data.evaluation_loader(...)`.
-        loss: `(model, batch, rngs) -> (scalar, metrics)`.
+        loss: `(model, batch, rngs) -> (scalar, metrics)`; gets None as `rngs`.
 
     Returns:
         `{name: float}`, exact means over all examples; for a list of models, `{name: list of M floats}`.
+
+    Raises:
+        ValueError: the loader holds no batch.
     """
     graphdef, state = split_members(model)
     run = _compiled_evaluation(graphdef, loss, isinstance(model, list))
@@ -172,12 +221,15 @@ def predict(model, loader):
     """Compute the model's output for every example of a loader, in evaluation mode.
 
     Args:
-        model: `nnx.Module`; not changed.
+        model: `nnx.Module`, or a list of M of them; not changed.
         loader: `common.data.evaluation_loader(...)`.
 
     Returns:
-        (N, ...) NumPy array, without the padding of the last batch.
+        (N, ...) NumPy array, without the padding of the last batch; for a list of models (M, N, ...).
     """
-    graphdef, state = nnx.split(model)
-    run = _compiled_evaluation(graphdef, _forward, has_members=False)
-    return np.concatenate([np.asarray(run(state, batch))[batch["mask"]] for batch in loader])
+    graphdef, state = split_members(model)
+    has_members = isinstance(model, list)
+    run = _compiled_evaluation(graphdef, _forward, has_members)
+    outputs = [np.asarray(run(state, batch)) for batch in loader]
+    count = loader.source.count
+    return np.concatenate(outputs, axis=1)[:, :count] if has_members else np.concatenate(outputs)[:count]

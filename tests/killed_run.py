@@ -1,4 +1,4 @@
-"""Train with checkpoints, and die when told to: the program that `test_resume.py` starts again and again.
+"""Train with checkpoints, and die when told to: the program that `test_checkpoint.py` starts again and again.
 
 Usage: killed_run.py FOLDER RESULT EPOCHS [EVENT]; EVENT kills the process at this file operation inside the folder.
 """

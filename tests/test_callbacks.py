@@ -8,7 +8,16 @@ import pytest
 from tiny import largest_difference, leaves_of, make_loaders, make_pair
 
 from common import training
-from common.callbacks import Callback, Checkpoint, EarlyStopping, Progress, Samples, TensorBoard, best_epoch
+from common.callbacks import (
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    Progress,
+    Samples,
+    TensorBoard,
+    best_epoch,
+    mean_of_members,
+)
 from common.losses import cross_entropy
 
 
@@ -108,6 +117,12 @@ def test_best_epoch():
         best_epoch(history, "validation_loss")
 
 
+def test_diverged_member_does_not_blind_the_mean():
+    history = {"loss": [[3.0, float("nan")], [1.0, float("inf")], [2.0, float("nan")]]}
+    assert best_epoch(history, "loss") == 2 and best_epoch(history, "loss", 2) == 1
+    assert np.isnan(mean_of_members([float("nan"), float("inf")])) and mean_of_members(2.0) == 2
+
+
 def test_early_stopping_without_validation_says_so():
     with pytest.raises(ValueError, match="does fit have a validation loader"):
         train([EarlyStopping()], validation=None)
@@ -129,6 +144,33 @@ def test_samples_are_drawn_in_evaluation_mode_every_epoch():
     model.eval()
     np.testing.assert_allclose(samples.drawn[-1], model(x), atol=1e-6)
     assert all(isinstance(drawn, np.ndarray) for drawn in samples.drawn)
+
+
+def test_samples_of_an_ensemble_come_from_all_members():
+    models, optimizers = map(list, zip(*(make_pair(seed) for seed in range(2)), strict=True))
+    samples = Samples(lambda models: np.stack([model(jnp.ones((1, 4))) for model in models]))
+    training.fit(models, optimizers, make_loaders(2)[0], cross_entropy, callbacks=[samples])
+    assert samples.drawn[1].shape == (2, 1, 3) and (samples.drawn[1][0] != samples.drawn[1][1]).any()
+
+
+def test_end_of_every_started_callback_is_called():
+    class Failing(Recorder):
+        def start(self, run):
+            raise KeyError("cannot begin")
+
+    class FailingEnd(Recorder):
+        def end(self, run):
+            super().end(run)
+            raise KeyError("cannot finish")
+
+    first, last = Recorder(), Recorder()  # start is called from the last to the first
+    with pytest.raises(KeyError, match="cannot begin"):
+        train([first, Failing(), last])
+    assert (first.calls, last.calls) == ([], ["start", "end"])
+    first, last = FailingEnd(), Recorder()
+    with pytest.raises(KeyError, match="cannot finish"):
+        train([first, last], epochs=1)
+    assert first.calls[-1] == last.calls[-1] == "end"
 
 
 def test_tensorboard_writes_the_history(tmp_path):

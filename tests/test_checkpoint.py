@@ -164,6 +164,128 @@ def test_resume_from_a_chosen_step(tmp_path):
         train(tmp_path, epochs=3, resume=6)
 
 
+def test_later_checkpoints_of_an_abandoned_branch_are_set_aside(tmp_path):
+    train(tmp_path, epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, epochs=3, resume=5, every=1, callbacks=[StopAt(8)])
+    assert names(tmp_path) == ["step_00000005", "step_00000006", "step_00000007"]
+    assert sorted(path.name for path in tmp_path.glob("*.abandoned")) == [
+        "step_00000010.abandoned",
+        "step_00000015.abandoned",
+    ]
+
+    class First(Callback):
+        def step(self, run):
+            first.append(run.step)
+
+    first = []
+    train(tmp_path, epochs=3, resume=True, callbacks=[First()])
+    assert first[0] == 8
+
+
+def test_key_comes_from_the_checkpoint(tmp_path):
+    def run(folder, epochs, seed, **settings):
+        model, optimizer = make_pair(dropout=0.3)
+        settings = {"key": jax.random.key(seed), "callbacks": [Checkpoint(tmp_path / folder, **settings)]}
+        training.fit(model, optimizer, make_loaders(epochs)[0], cross_entropy, **settings)
+        return leaves_of(model, optimizer)
+
+    whole = run("whole", 3, seed=1)
+    run("part", 1, seed=1)
+    assert largest_difference(run("part", 3, seed=2, resume=True), whole) == 0
+    assert largest_difference(run("other", 3, seed=2), whole) > 1e-3
+
+
+def test_checkpoint_holds_what_the_other_callbacks_did(tmp_path):
+    class Mark(Callback):
+        def step(self, run):
+            run.last_finite = 42.0
+
+    model, optimizer = make_pair()
+    callbacks = [Checkpoint(tmp_path), Mark()]
+    training.fit(model, optimizer, make_loaders(1)[0], cross_entropy, callbacks=callbacks)
+    record = checkpoint.read_record(checkpoint.list_checkpoints(tmp_path)[-1])
+    assert record["last_finite"] == 42.0
+
+
+def test_last_finite_loss_is_known_after_a_restart(tmp_path):
+    train(tmp_path, epochs=1)
+    model, optimizer = make_pair()
+
+    def broken(model, batch, rngs):
+        value, metrics = cross_entropy(model, batch, rngs)
+        return value, metrics | {"loss": (metrics["loss"][0] * np.nan, metrics["loss"][1])}
+
+    with pytest.raises(NonFiniteLoss, match="step 6: loss; the last finite loss was"):
+        callbacks = [Checkpoint(tmp_path, resume=True)]
+        training.fit(model, optimizer, make_loaders(2)[0], broken, callbacks=callbacks)
+
+
+def resume_with(folder, epochs, *callbacks, measures=True):
+    """Train on and return (history, model)."""
+    model, optimizer = make_pair()
+    loader, check = make_loaders(epochs)
+    settings = {"validation": check if measures else None, "callbacks": [*callbacks, Checkpoint(folder, resume=True)]}
+    return training.fit(model, optimizer, loader, cross_entropy, **settings), model
+
+
+def test_validation_added_or_dropped_on_the_way_leaves_nan(tmp_path):
+    resume_with(tmp_path, 2, measures=False)
+    resume_with(tmp_path, 3)
+    history, _ = resume_with(tmp_path, 4, measures=False)
+    assert np.isfinite(history["loss"]).all() and len(history["loss"]) == 4
+    assert np.isfinite(history["validation_loss"]).tolist() == [False, False, True, False]
+
+
+class Scripted(Callback):
+    """Replace the validation loss: it gets worse with every epoch."""
+
+    def step(self, run):
+        if run.epoch_ended:
+            run.history["validation_loss"][-1] = float(run.epoch)
+
+
+def test_early_stopping_added_on_the_way_counts_from_there(tmp_path):
+    resume_with(tmp_path, 3, Scripted())
+    history, model = resume_with(tmp_path, 20, Scripted(), EarlyStopping(patience=2))
+    assert len(history["loss"]) == 6  # the fourth epoch is the best of those it has seen
+    kept = checkpoint.load(
+        tmp_path / "step_00000020" / "state", {"state": nnx.state(make_pair())} | {"best": nnx.state(make_pair()[0])}
+    )
+    assert largest_difference(leaves_of(model), [np.asarray(leaf) for leaf in jax.tree.leaves(kept["best"])]) == 0
+
+
+def test_more_patience_trains_a_stopped_run_on(tmp_path):
+    history, _ = resume_with(tmp_path, 20, Scripted(), EarlyStopping(patience=2))
+    assert len(history["loss"]) == 3
+    again, _ = resume_with(tmp_path, 20, Scripted(), EarlyStopping(patience=2))
+    assert again == history
+    longer, _ = resume_with(tmp_path, 20, Scripted(), EarlyStopping(patience=4))
+    assert len(longer["loss"]) == 5
+
+
+def test_loader_without_a_place_is_refused_before_training(tmp_path):
+    loader = make_loaders()[0]
+
+    class Plain:
+        steps_per_epoch = loader.steps_per_epoch
+
+        def __len__(self):
+            return len(loader)
+
+        def __iter__(self):
+            return (batch for batch in loader)
+
+    with pytest.raises(ValueError, match=r"get_state and set_state.*got generator"):
+        training.fit(*make_pair(), Plain(), cross_entropy, callbacks=[Checkpoint(tmp_path)])
+
+
+def test_record_that_json_cannot_hold(tmp_path):
+    with pytest.raises(TypeError, match="JSON serializable"):
+        checkpoint.write_checkpoint(tmp_path, 1, {"x": np.zeros(1)}, {"history": object()})
+    assert not any(tmp_path.iterdir())
+
+
 def test_another_model_optimizer_or_loader_is_refused(tmp_path):
     train(tmp_path)
     loader = make_loaders()[0]
@@ -275,6 +397,20 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
         fresh = make_pair(tx=optax.sgd(1e38))
         state = checkpoint.load(path / "state", {"state": nnx.state(fresh)})["state"]
         assert all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(state))
+
+
+def test_ensemble_is_saved_while_one_member_is_finite(tmp_path):
+    def run(broken):
+        models, optimizers = map(list, zip(*(make_pair(seed) for seed in range(2)), strict=True))
+        for model in models[:broken]:
+            model.outer.bias[...] = model.outer.bias[...] * np.nan
+        loader, folder = make_loaders(1)[0], tmp_path / str(broken)
+        training.fit(models, optimizers, loader, cross_entropy, callbacks=[Checkpoint(folder)])
+
+    run(1)
+    with pytest.raises(NonFiniteLoss):
+        run(2)
+    assert [names(tmp_path / str(broken)) for broken in (1, 2)] == [["step_00000005"], []]
 
 
 class OwnStream(Net):

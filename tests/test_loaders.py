@@ -116,3 +116,12 @@ def test_wrong_shards_are_refused(shard):
 def test_negative_shift_is_refused():
     with pytest.raises(ValueError, match="at least 0, got -1"):
         RandomShift(-1)
+
+
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_padding_adds_to_a_mask_of_the_data(shape):
+    mask = np.random.default_rng(0).random((10, *shape)) < 0.5
+    batches = list(evaluation_loader({"x": np.arange(10), "mask": mask}, 4))
+    assert all(batch["mask"].shape == (4, *shape) for batch in batches)
+    joined = np.concatenate([batch["mask"] for batch in batches])
+    assert (joined[:10] == mask).all() and not joined[10:].any()

@@ -31,6 +31,38 @@ def test_cross_entropy_counts_what_the_mask_allows(shape, keys):
     assert float(metrics["loss"][1]) == mask.sum()
 
 
+def test_mask_of_the_examples_covers_all_their_tokens(keys):
+    logits, labels = jax.random.normal(next(keys), (4, 4, 3)), np.arange(16).reshape(4, 4) % 3
+    rows = np.array([True, False, True, True])
+    expected = reference(logits, labels, np.repeat(rows, 4).reshape(4, 4))
+    for mask in (rows, rows.astype(np.float32), rows.astype(np.int32)):
+        value, metrics = cross_entropy(lambda x, rngs: logits, {"x": jnp.zeros(4), "y": labels, "mask": mask})
+        assert float(value) == pytest.approx(expected, rel=1e-5)
+        assert (float(metrics["loss"][1]), float(metrics["accuracy"][1])) == (12, 12)
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 5), (4, 4, 1)])
+def test_mask_of_another_shape_is_refused(shape):
+    batch = {"x": jnp.zeros(4), "y": jnp.zeros((4, 4), int), "mask": jnp.ones(shape, bool)}
+    with pytest.raises(ValueError, match=r"a mask of shape \(4, 4\), or of its first axes, got"):
+        cross_entropy(lambda x, rngs: jnp.zeros((4, 4, 3)), batch)
+
+
+def test_labels_in_a_small_integer_type(keys):
+    logits, labels = jax.random.normal(next(keys), (256, 256)), np.arange(256)
+    for dtype in (np.uint8, np.int32):
+        value, _ = jax.jit(lambda y: cross_entropy(lambda x, rngs: logits, {"x": jnp.zeros(256), "y": y}))(
+            labels.astype(dtype)
+        )
+        assert float(value) == pytest.approx(reference(logits, labels, np.ones(256, bool)), rel=1e-5)
+
+
+def test_logits_of_low_precision_are_summed_in_float32():
+    logits = jnp.zeros((1, 1000), jnp.bfloat16)  # adding ones one by one, bfloat16 would stop at 256
+    value, _ = cross_entropy(lambda x, rngs: logits, {"x": jnp.zeros(1), "y": np.zeros(1, int)})
+    assert value.dtype == jnp.float32 and float(value) == pytest.approx(np.log(1000), rel=1e-5)
+
+
 def test_a_batch_without_any_example_costs_nothing():
     batch = {"x": jnp.zeros(3), "y": np.zeros(3, int), "mask": np.zeros(3, bool)}
     value, _ = cross_entropy(lambda x, rngs: jnp.ones((3, 2)), batch)
@@ -59,6 +91,14 @@ def test_labels_out_of_range_stop_the_training_with_their_range(label, strategy)
     message = r"labels in \[0, 3\) for a model of 3 outputs, got " + ("-1 to 2" if label < 0 else "0 to 3")
     with pytest.raises(ValueError, match=message):
         training.fit(*make_pair(), train_loader(arrays, 32), cross_entropy, strategy=strategy, callbacks=())
+
+
+def test_bad_label_that_comes_only_in_a_later_epoch_is_named():
+    arrays = make_arrays(65)  # the first epoch of two batches leaves one example out
+    order = np.concatenate([batch["x"] for batch in train_loader({"x": np.arange(65)}, 32)])
+    arrays["y"][np.setdiff1d(np.arange(65), order)] = 3
+    with pytest.raises(ValueError, match="got 0 to 3"):
+        training.fit(*make_pair(), train_loader(arrays, 32, epochs=20), cross_entropy, callbacks=())
 
 
 def test_images_are_scaled_and_other_input_is_not():

@@ -1,5 +1,11 @@
 """The training step, the loop around it, losses, models and checkpoints."""
 
+import os
+import random
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +16,7 @@ from flax import nnx
 from common import checkpoint, training
 from common.callbacks import Callback
 from common.data import evaluation_loader, train_loader
+from common.interrupt import held_interrupts
 from common.losses import cross_entropy
 from common.models import MLP
 from common.run import REPORT, NonFiniteLoss
@@ -133,6 +140,43 @@ def test_interrupted_training_keeps_the_finished_steps():
     assert int(optimizer.step[...]) == 5 and np.isfinite(np.asarray(params_of(model)[0])).all()
 
 
+def test_ctrl_c_at_any_moment_leaves_whole_steps():
+    model, optimizer = make_pair()
+    loader, rng = train_loader(make_arrays(), 10, epochs=100_000), random.Random(0)
+    for _ in range(30):
+        timer = threading.Timer(rng.uniform(0.05, 0.15), os.kill, (os.getpid(), signal.SIGINT))
+        before = int(optimizer.step[...])
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            training.fit(model, optimizer, loader, cross_entropy, callbacks=())
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert all(np.isfinite(leaf).all() for leaf in params_of(model)) and int(optimizer.step[...]) >= before
+    assert int(optimizer.step[...]) > 30
+
+
+def test_interrupt_is_held_once_and_only_within_the_block():
+    done = []
+    with held_interrupts() as hold:
+        with pytest.raises(KeyboardInterrupt), hold:
+            signal.raise_signal(signal.SIGINT)
+            done.append("the block is finished")
+        with hold:
+            done.append("and the next is not interrupted")
+        with pytest.raises(KeyboardInterrupt), hold:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            done.append("never reached")
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert len(done) == 2 and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_training_outside_the_main_thread():
+    with ThreadPoolExecutor(1) as pool:
+        history = pool.submit(training.fit, *make_pair(), train_loader(make_arrays(), 10), cross_entropy, callbacks=())
+    assert np.isfinite(history.result()["loss"]).all()
+
+
 def test_progress_bar_goes_to_standard_output(capsys):
     training.fit(*make_pair(), train_loader(make_arrays(), 10), cross_entropy)
     captured = capsys.readouterr()
@@ -253,6 +297,34 @@ def test_loss_that_stops_being_finite_is_told_with_its_step():
     assert caught.value.last_finite == pytest.approx(float(last), rel=1e-5)
 
 
+def test_replay_of_the_failing_batch_hides_nothing_and_changes_nothing():
+    def loss(model, batch, rngs):
+        value, metrics = cross_entropy(model, batch, rngs)
+        if not isinstance(batch["x"], jax.core.Tracer):
+            model.layers[0].bias[...] = model.layers[0].bias[...] + 1e6
+            raise RuntimeError("only in the replay")
+        return value, metrics
+
+    arrays = make_arrays()
+    arrays["x"][train_order(arrays, 10)[0]] = np.nan
+    model, optimizer = make_pair(optax.sgd(0.0))
+    before = np.asarray(model.layers[0].bias[...])
+    with pytest.raises(NonFiniteLoss, match="step 1: loss"):
+        training.fit(model, optimizer, train_loader(arrays, 10), loss, callbacks=())
+    assert (np.asarray(model.layers[0].bias[...]) < 1e5).all() or np.isnan(model.layers[0].bias[...]).all(), before
+
+
+def test_not_finite_where_a_callback_stopped():
+    class Stop(Callback):
+        def step(self, run):
+            run.stop = run.step == 3
+
+    arrays = make_arrays()
+    arrays["x"][train_order(arrays, 10)[24]] = np.nan
+    with pytest.raises(NonFiniteLoss, match="step 3: loss"):
+        training.fit(*make_pair(), train_loader(arrays, 10), cross_entropy, callbacks=[Stop()])
+
+
 def train_order(arrays, batch_size):
     """Return the positions of the examples in the order of the first epoch."""
     numbered = {"x": np.arange(len(arrays["y"]))}
@@ -280,15 +352,52 @@ def test_not_finite_in_a_long_epoch_is_noticed_soon():
     assert len(steps) < 2 * REPORT
 
 
-def test_weights_that_others_hold_stay_intact():
+@pytest.mark.parametrize("strategy", ["jit", "pmap", "shard_map", "sharding"])
+def test_weights_that_others_hold_stay_intact(strategy):
     model, optimizer = make_pair()
-    before = nnx.state(model)
-    values = [np.array(leaf) for leaf in jax.tree.leaves(before)]
-    training.fit(model, optimizer, train_loader(make_arrays(), 10), cross_entropy, callbacks=())
-    for leaf, value in zip(jax.tree.leaves(before), values, strict=True):
-        assert leaf is not None and np.isfinite(value).all()
-    clone = nnx.merge(nnx.split(model)[0], before)
-    assert np.isfinite(np.asarray(clone(make_arrays()["x"]))).all()
+    held = jax.tree.leaves(nnx.state((model, optimizer)))
+    values = [np.array(leaf) for leaf in held]
+    loader = train_loader(make_arrays(64), 16)
+    training.fit(model, optimizer, loader, cross_entropy, strategy=strategy, callbacks=())
+    for leaf, value in zip(held, values, strict=True):
+        assert not leaf.is_deleted() and (np.asarray(leaf) == value).all()
+    assert int(optimizer.step[...]) == 4
+
+
+def test_model_given_in_evaluation_mode_is_trained_in_training_mode():
+    outcomes = []
+    for prepare in (NoisyMLP.train, NoisyMLP.eval):
+        model = NoisyMLP(nnx.Rngs(0))
+        prepare(model)
+        optimizer = nnx.Optimizer(model, optax.sgd(0.1), wrt=nnx.Param)
+        training.fit(model, optimizer, train_loader(make_arrays(), 10), cross_entropy, callbacks=())
+        outcomes.append(np.asarray(model.outer.kernel[...]))
+        assert (np.asarray(model.norm.mean[...]) != 0).all()
+    assert (outcomes[0] == outcomes[1]).all()
+
+
+def test_every_step_draws_another_dropout():
+    class Gate(nnx.Module):
+        def __init__(self):
+            self.weight, self.dropout = nnx.Param(jnp.zeros(32)), nnx.Dropout(0.5)
+
+    def loss(model, batch, rngs):
+        value = model.dropout(model.weight[...], rngs=rngs).sum()
+        return value, {"loss": (value, jnp.float32(1))}
+
+    kept = []
+
+    class Watch(Callback):
+        def step(self, run):
+            run.sync()
+            kept.append(np.asarray(run.model.weight[...]).copy())
+
+    model = Gate()
+    optimizer = nnx.Optimizer(model, optax.sgd(1.0), wrt=nnx.Param)
+    loader = train_loader({"x": np.zeros(4)}, 1)
+    training.fit(model, optimizer, loader, loss, callbacks=[Watch()])
+    masks = np.diff(np.array([np.zeros(32), *kept]), axis=0) != 0
+    assert len({tuple(mask) for mask in masks}) == 4  # two equal ones out of 2 to the power 32: never by chance
 
 
 def test_metrics_without_a_loss_are_refused():

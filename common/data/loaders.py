@@ -68,9 +68,11 @@ class BatchSource:
             chosen = self._epoch_order(epoch)[start : start + size]
             return {name: array[chosen] for name, array in self.arrays.items()}
         positions = np.arange(start, start + size)
-        mask = positions < self.count
-        chosen = np.where(mask, positions, 0)  # padding repeats example 0, and the mask leaves it out
-        return {name: array[chosen] for name, array in self.arrays.items()} | {"mask": mask}
+        is_example = positions < self.count
+        chosen = np.where(is_example, positions, 0)  # padding repeats example 0, and the mask leaves it out
+        batch = {name: array[chosen] for name, array in self.arrays.items()}
+        mask = batch.get("mask", np.ones(size, bool)).astype(bool)  # (B,) or, for tokens, (B, T)
+        return batch | {"mask": mask & is_example.reshape(size, *[1] * (mask.ndim - 1))}
 
     def _epoch_order(self, epoch):
         known, order = self._order
@@ -162,7 +164,8 @@ def evaluation_loader(arrays, batch_size):
         batch_size: examples in a batch.
 
     Returns:
-        A `Loader` of `ceil(N / batch_size)` batches with a further entry `mask`: (B,) bool, False on padding.
+        A `Loader` of `ceil(N / batch_size)` batches with an entry `mask`: (B,) bool, False on padding; a mask among
+        the arrays keeps its shape and becomes False there.
 
     Raises:
         ValueError: a size below 1, arrays of unequal length.
