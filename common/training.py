@@ -11,7 +11,7 @@ from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 
 from .callbacks import Checkpoint, Progress
-from .device import DATA_AXIS, data_mesh
+from .device import DATA_AXIS, compiler_options, data_mesh
 from .interrupt import held_interrupts
 from .losses import as_input
 from .metrics import summarize
@@ -87,21 +87,31 @@ def _move_together(old, new, axis_name):
 
 
 @functools.lru_cache(maxsize=16)  # training on with the same model and optimizer compiles nothing again
-def _compiled_step(graphdef, loss, strategy):
-    if strategy == "jit":
-        return jax.jit(make_step(graphdef, loss), donate_argnums=0)
-    if strategy == "vmap":
-        return jax.jit(jax.vmap(make_step(graphdef, loss), in_axes=(0, None, 0)), donate_argnums=0)
+def compiled_step(graphdef, loss, strategy):
+    """Compile the training step; it uses its state up ("donates" the buffers).
+
+    Args:
+        graphdef, loss: as in `make_step`.
+        strategy: as in `fit`; for "vmap" the state and the keys have a first axis, one entry a member.
+
+    Returns:
+        `step(state, batch, key) -> (state, metrics)`, the state and the batch placed by `common.device.PLACEMENTS`.
+    """
     if strategy == "pmap":
         step = make_step(graphdef, loss, DATA_AXIS)
         return jax.pmap(step, DATA_AXIS, in_axes=(0, 0, None), out_axes=(0, None), donate_argnums=0)
+    settings = {"donate_argnums": 0, "compiler_options": compiler_options()}
+    if strategy == "jit":
+        return jax.jit(make_step(graphdef, loss), **settings)
+    if strategy == "vmap":
+        return jax.jit(jax.vmap(make_step(graphdef, loss), in_axes=(0, None, 0)), **settings)
     mesh, whole, split = data_mesh(), PartitionSpec(), PartitionSpec(DATA_AXIS)
     if strategy == "sharding":
-        return jax.jit(make_step(graphdef, loss), donate_argnums=0, out_shardings=NamedSharding(mesh, whole))
+        return jax.jit(make_step(graphdef, loss), out_shardings=NamedSharding(mesh, whole), **settings)
     step = make_step(graphdef, loss, DATA_AXIS)
     # With check_vma=True, jax.grad would already add up over the devices, and the step would do so once more.
     step = jax.shard_map(step, mesh=mesh, in_specs=(whole, split, whole), out_specs=whole, check_vma=False)
-    return jax.jit(step, donate_argnums=0)
+    return jax.jit(step, **settings)
 
 
 @functools.lru_cache(maxsize=16)
@@ -111,7 +121,8 @@ def _compiled_evaluation(graphdef, function, has_members):
         model.eval()  # on the merged copy: the caller's model keeps its mode
         return function(model, batch, None)
 
-    return jax.jit(jax.vmap(evaluate_batch, in_axes=(0, None)) if has_members else evaluate_batch)
+    function_of_batch = jax.vmap(evaluate_batch, in_axes=(0, None)) if has_members else evaluate_batch
+    return jax.jit(function_of_batch, compiler_options=compiler_options())
 
 
 def fit(model, optimizer, loader, loss, *, validation=None, key=None, strategy=None, callbacks=None):
@@ -147,7 +158,7 @@ def fit(model, optimizer, loader, loss, *, validation=None, key=None, strategy=N
     callbacks = (Progress(),) if callbacks is None else callbacks
     callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))  # it saves what others did
     run = Run(model, optimizer, loader, key, strategy)
-    step = _compiled_step(run.graphdef, loss, strategy)
+    step = compiled_step(run.graphdef, loss, strategy)
     measure = (lambda: {}) if validation is None else (lambda: evaluate(model, validation, loss))
     with held_interrupts() as hold, contextlib.ExitStack() as ends:
         for callback in callbacks[::-1]:  # a Checkpoint first: the others see what it restored

@@ -73,6 +73,29 @@ def test_fit_equals_a_loop_written_by_hand():
     assert int(optimizer.step[...]) == 12
 
 
+def test_wide_layers_in_donated_buffers_learn_as_by_hand():
+    """XLA of JAX 0.7 multiplied large donated weights as they had been in the first step."""
+    rng = np.random.default_rng(0)
+    arrays = {"x": rng.integers(0, 256, (640, 28, 28, 1), dtype=np.uint8), "y": rng.integers(0, 10, 640)}
+    models = [MLP(784, (256, 128), 10, rngs=nnx.Rngs(0)) for _ in range(2)]
+    optimizers = [nnx.Optimizer(model, optax.sgd(0.1), wrt=nnx.Param) for model in models]
+    loader = train_loader(arrays, 128)
+
+    @nnx.jit
+    def step(model, optimizer, batch):
+        grads = nnx.grad(lambda model: cross_entropy(model, batch)[0])(model)
+        optimizer.update(model, grads)
+
+    for batch in loader:
+        step(models[0], optimizers[0], batch)
+    check = evaluation_loader(arrays, 128)
+    before = training.evaluate(models[1], check, cross_entropy)["loss"]
+    training.fit(models[1], optimizers[1], loader, cross_entropy, callbacks=())
+    for one, other in zip(*map(params_of, models), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert training.evaluate(models[1], check, cross_entropy)["loss"] < before
+
+
 def test_small_model_learns_a_small_set_by_heart():
     arrays = make_arrays(20)
     model, optimizer = make_pair(optax.adam(3e-2))
@@ -140,6 +163,15 @@ def test_interrupted_training_keeps_the_finished_steps():
     assert int(optimizer.step[...]) == 5 and np.isfinite(np.asarray(params_of(model)[0])).all()
 
 
+@pytest.fixture
+def interrupts():
+    """Let Ctrl-C raise KeyboardInterrupt, also where the tests run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_ctrl_c_at_any_moment_leaves_whole_steps():
     model, optimizer = make_pair()
     loader, rng = train_loader(make_arrays(), 10, epochs=100_000), random.Random(0)
@@ -154,6 +186,7 @@ def test_ctrl_c_at_any_moment_leaves_whole_steps():
     assert int(optimizer.step[...]) > 30
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_interrupt_is_held_once_and_only_within_the_block():
     done = []
     with held_interrupts() as hold:
@@ -412,7 +445,7 @@ def test_metrics_without_a_loss_are_refused():
 def test_buffers_of_the_state_are_donated():
     model, optimizer = make_pair()
     graphdef, state = nnx.split((model, optimizer))
-    step = training._compiled_step(graphdef, cross_entropy, "jit")
+    step = training.compiled_step(graphdef, cross_entropy, "jit")
     batch = next(iter(train_loader(make_arrays(), 10)))
     state = jax.device_put(state, may_alias=False)
     step(state, batch, jax.random.key(0))
