@@ -1,6 +1,9 @@
 """What the program runs on."""
 
+import ctypes
+import functools
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +13,8 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 DATA_AXIS = "data"  # name of the axis over which devices share a batch
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+KEPT_BYTES = 2**30
 
 
 def describe_backend():
@@ -74,7 +79,8 @@ def compiler_options():
 
     On a CPU two of XLA's choices are undone. In JAX 0.7 it keeps weights packed for the matrix product by their
     address and does not notice that a donated buffer holds new ones: the first layer stops learning. From 0.10 on it
-    gives convolutions to a library whose weight gradient takes twice as long (`make bench` measures it).
+    gives matrix products, sums and convolutions to a library (YNNPACK) that is fast at the first two, but whose weight
+    gradient of a convolution takes twice as long (`make bench` measures it).
 
     Returns:
         `{name: value}`, empty on other backends.
@@ -84,8 +90,27 @@ def compiler_options():
     if jax.__version_info__ < (0, 8):
         return {"xla_cpu_use_xnnpack": False}
     if jax.__version_info__ >= (0, 10):
-        return {"xla_cpu_experimental_ynn_fusion_type": ""}
+        return {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_REDUCE"}
     return {}
+
+
+@functools.cache
+def keep_freed_memory():
+    """Let this process keep up to 1 GiB of freed memory instead of handing it back after every step.
+
+    A step on CPU needs tens of megabytes for a few milliseconds. The GNU C library maps them anew each time, and the
+    operating system fills them with zeros first, page by page: up to a third of the step (`make bench` measures it).
+    Elsewhere than on a CPU under Linux with that library nothing is done.
+
+    References:
+        mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
+    """
+    if jax.default_backend() != "cpu" or not sys.platform.startswith("linux"):
+        return
+    library = ctypes.CDLL(None)
+    if hasattr(library, "gnu_get_libc_version"):
+        library.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
+        library.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def data_mesh():

@@ -11,7 +11,7 @@ from flax import nnx
 from jax.sharding import NamedSharding, PartitionSpec
 
 from .callbacks import Checkpoint, Progress
-from .device import DATA_AXIS, compiler_options, data_mesh
+from .device import DATA_AXIS, compiler_options, data_mesh, keep_freed_memory
 from .interrupt import held_interrupts
 from .losses import as_input
 from .metrics import summarize
@@ -97,6 +97,7 @@ def compiled_step(graphdef, loss, strategy):
     Returns:
         `step(state, batch, key) -> (state, metrics)`, the state and the batch placed by `common.device.PLACEMENTS`.
     """
+    keep_freed_memory()
     if strategy == "pmap":
         step = make_step(graphdef, loss, DATA_AXIS)
         return jax.pmap(step, DATA_AXIS, in_axes=(0, 0, None), out_axes=(0, None), donate_argnums=0)

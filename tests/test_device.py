@@ -1,11 +1,17 @@
-"""Devices: description and virtual devices."""
+"""Devices: description, virtual devices, memory."""
 
+import platform
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import pytest
 
 from common.device import describe_backend, use_virtual_devices
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_description_is_one_line_with_the_facts():
@@ -19,3 +25,28 @@ def test_virtual_devices_are_there_or_the_reason_is_told():
         use_virtual_devices(4)
     with pytest.raises(ValueError, match="at least 1, got 0"):
         use_virtual_devices(0)
+
+
+FAULTS = """
+import resource
+import numpy as np
+from common.device import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(5):
+        np.empty(10_000_000).fill(1)  # 80 MB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+first = faults()
+keep_freed_memory()
+faults()
+print(first, faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only the GNU C library can be told to keep memory")
+def test_freed_memory_is_kept():
+    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True, cwd=ROOT)
+    mapped_anew, kept = map(int, done.stdout.split())
+    assert mapped_anew > 1000 and kept < mapped_anew / 10
