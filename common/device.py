@@ -99,8 +99,10 @@ def keep_freed_memory():
     """Let this process keep up to 1 GiB of freed memory instead of handing it back after every step.
 
     A step on CPU needs tens of megabytes for a few milliseconds. The GNU C library maps them anew each time, and the
-    operating system fills them with zeros first, page by page: up to a third of the step (`make bench` measures it).
-    Elsewhere than on a CPU under Linux with that library nothing is done.
+    operating system fills them with zeros first, page by page: up to a third of the step. Single buffers above 64 MiB,
+    which the threads of XLA ask for, stay out of reach: only MALLOC_ARENA_MAX=1 in the environment, set before Python
+    starts, brings them in, at the expense of small models. Elsewhere than on a CPU under Linux with that library
+    nothing is done.
 
     References:
         mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
