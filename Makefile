@@ -74,9 +74,8 @@ mutate: $(READY) ## uji mutasi sel "Dari nol" (NB=...)
 compat: $(READY) ## uji pada beberapa set versi (SETS="pinned tree colab newest")
 	$(PY) -m tools.compat $(SETS)
 
-bench: $(READY) ## ukur kecepatan pemuat data dan langkah pelatihan
-	$(PY) -m benchmarks.loader
-	$(PY) -m benchmarks.training
+bench: $(READY) ## ukur kecepatan di samping NNX dan PyTorch (bila terpasang) ke benchmarks/
+	JAX_PLATFORMS=cpu $(PY) -m benchmarks.speed
 
 # Merawat. `lock` menggeser pin sesedikit mungkin; hapus requirements.txt lebih dulu untuk memperbarui semuanya.
 lock: $(PY) ## susun ulang requirements.txt dari pyproject.toml

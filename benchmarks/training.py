@@ -1,9 +1,10 @@
-"""Measure what `fit` adds to the compiled step, and what an ensemble costs: `python -m benchmarks.training`."""
+"""What `fit` adds to the compiled step, and what an ensemble costs: MLP 784-256-128-10, Adam.
+
+A contender is a function without arguments that takes STEPS steps and waits for them.
+"""
 
 import contextlib
 import io
-import statistics
-import time
 
 import jax
 import numpy as np
@@ -17,8 +18,7 @@ from common.models import MLP
 
 BATCH_SIZE = 128
 COUNT = 10_000  # images, 28 x 28 as in Fashion-MNIST
-EPOCHS = 4
-REPEATS = 15
+STEPS = COUNT // BATCH_SIZE
 MEMBERS = 8
 ADAM = optax.adam(1e-3)
 
@@ -29,60 +29,54 @@ def make_pair(seed=0):
     return model, nnx.Optimizer(model, ADAM, wrt=nnx.Param)
 
 
+def make_pairs():
+    """Return MEMBERS networks and their optimizers, two lists."""
+    return tuple(map(list, zip(*map(make_pair, range(MEMBERS)), strict=True)))
+
+
 def make_loader():
-    """Return a loader of random images."""
+    """Return a loader of one epoch of random images."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (COUNT, 28, 28, 1), dtype=np.uint8)
-    return train_loader({"x": images, "y": rng.integers(0, 10, COUNT).astype(np.int32)}, BATCH_SIZE, epochs=EPOCHS)
+    return train_loader({"x": images, "y": rng.integers(0, 10, COUNT).astype(np.int32)}, BATCH_SIZE)
 
 
-def make_step_alone(loader):
-    """Return a function that times one compiled step, in seconds, on a batch that is on the device already."""
+def make_step_alone():
+    """Return the compiled step, over and over on a batch that is on the device already."""
     graphdef, state = nnx.split(make_pair())
     step = training.compiled_step(graphdef, cross_entropy, "jit")
-    batch, key = jax.device_put(next(iter(loader))), jax.random.key(0)
+    batch, key = jax.device_put(next(iter(make_loader()))), jax.random.key(0)
 
-    def measure():
+    def run():
         nonlocal state
-        start = time.perf_counter()
-        for _ in range(len(loader)):
+        for _ in range(STEPS):
             state, metrics = step(state, batch, key)
         jax.block_until_ready((state, metrics))
-        return (time.perf_counter() - start) / len(loader)
 
-    return measure
+    return run
 
 
-def make_fit(loader, members=None):
-    """Return a function that times one step of `fit`, in seconds: loader, progress bar, metrics, history included."""
+def make_fit(pair=None):
+    """Return `fit` for an epoch: loader, progress bar, metrics and history included."""
+    loader, pair = make_loader(), make_pair() if pair is None else pair
 
-    def measure():
-        pair = make_pair() if members is None else tuple(map(list, zip(*map(make_pair, range(members)), strict=True)))
+    def run():
         with contextlib.redirect_stdout(io.StringIO()):
-            start = time.perf_counter()
             training.fit(*pair, loader, cross_entropy)
-            return (time.perf_counter() - start) / len(loader)
 
-    return measure
-
-
-def medians(measurements):
-    """Run each function once to compile, then all of them in turn; return the median of each."""
-    for measure in measurements:
-        measure()
-    rounds = [[measure() for measure in measurements] for _ in range(REPEATS)]
-    return [statistics.median(column) for column in zip(*rounds, strict=True)]
+    return run
 
 
-def main():
-    """Print milliseconds a step."""
-    loader = make_loader()
-    alone, fit, ensemble = medians([make_step_alone(loader), make_fit(loader), make_fit(loader, MEMBERS)])
-    print(f"MLP 784-256-128-10, batch {BATCH_SIZE}, Adam: median of {REPEATS} x {len(loader)} steps")
-    print(f"{'compiled step alone':>22}: {1e3 * alone:6.3f} ms")
-    print(f"{'fit, loader included':>22}: {1e3 * fit:6.3f} ms, {fit / alone - 1:+.1%}")
-    print(f"{f'fit, {MEMBERS} networks':>22}: {1e3 * ensemble:6.3f} ms, {ensemble / fit:.2f} times one network")
+def make_ensemble():
+    """Return `fit` for MEMBERS networks at once, by vmap."""
+    return make_fit(make_pairs())
 
 
-if __name__ == "__main__":
-    main()
+def make_one_by_one():
+    """Return `fit` for MEMBERS networks, one after the other."""
+    runs = [make_fit(pair) for pair in zip(*make_pairs(), strict=True)]
+    return lambda: [run() for run in runs]
+
+
+CONTENDERS = {"step alone": make_step_alone, "fit": make_fit}
+ENSEMBLES = {"8 at once": make_ensemble, "8 one by one": make_one_by_one}
