@@ -28,14 +28,19 @@ def test_virtual_devices_are_there_or_the_reason_is_told():
 
 
 FAULTS = """
-import resource
-import numpy as np
+import ctypes, resource
 from common.device import keep_freed_memory
+
+library, size = ctypes.CDLL(None), 80_000_000
+library.malloc.restype, library.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+library.free.argtypes = [ctypes.c_void_p]
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(5):
-        np.empty(10_000_000).fill(1)  # 80 MB
+        memory = library.malloc(size)
+        ctypes.memset(memory, 1, size)
+        library.free(memory)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 first = faults()

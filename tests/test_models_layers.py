@@ -97,6 +97,22 @@ def test_transposed_convolution_is_that_of_nnx(shape, channels, kernel, strides,
         assert_close(one, other, 1e-4)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_random_sizes(seed, keys):
+    rng = np.random.default_rng(seed)
+    batch, height, width, channels, outputs = rng.integers(1, 10, 5).tolist()
+    x = jax.random.normal(next(keys), (batch, height, width, channels))
+    kernel, strides = tuple(rng.integers(1, 6, 2).tolist()), tuple(rng.integers(1, 5, 2).tolist())
+    theirs, ours = make_two(x.shape, outputs, kernel, strides, str(rng.choice(["SAME", "VALID"])))
+    assert_close(ours(x), theirs(x), 1e-5)
+    for one, other in zip(gradients(ours, x), gradients(theirs, x), strict=True):
+        assert_close(one, other, 1e-4)
+    window = tuple(int(rng.integers(1, size + 1)) for size in (height, width))
+    pools = [lambda x, pool=pool: pool(x, window, strides=window) for pool in (max_pool, nnx.max_pool)]
+    one, other = (jax.grad(weighted_sum(pool))(x) for pool in pools)
+    assert_close(one, other, 1e-6)
+
+
 @pytest.mark.parametrize(
     "settings",
     [

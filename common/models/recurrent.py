@@ -206,7 +206,8 @@ class RNN(nnx.RNN):
 
 def _is_usual(cell):
     known = type(cell) in (nnx.OptimizedLSTMCell, nnx.LSTMCell, nnx.GRUCell)
-    return known and cell.gate_fn is nnx.sigmoid and cell.activation_fn is nnx.tanh and cell.carry_init is None
+    starts_at_zero = known and cell.carry_init in (None, jax.nn.initializers.zeros)  # the second up to Flax 0.12.0
+    return starts_at_zero and cell.gate_fn is nnx.sigmoid and cell.activation_fn is nnx.tanh
 
 
 def _run(cell, xs, carry):
@@ -215,10 +216,12 @@ def _run(cell, xs, carry):
         inputs, hiddens = (cell.ii, cell.if_, cell.ig, cell.io), (cell.hi, cell.hf, cell.hg, cell.ho)
         kernels = [jnp.concatenate([linear.kernel[...] for linear in gates], -1) for gates in (inputs, hiddens)]
         bias = jnp.concatenate([linear.bias[...] for linear in hiddens])
+        promote_dtype = cell.ii.promote_dtype
     else:
         kernels = [cell.dense_i.kernel[...], cell.dense_h.kernel[...]]
         bias = (cell.dense_i if type(cell) is nnx.GRUCell else cell.dense_h).bias[...]
-    xs, kernel, recurrent, bias = cell.promote_dtype((xs, *kernels, bias), dtype=cell.dtype)
+        promote_dtype = cell.dense_i.promote_dtype
+    xs, kernel, recurrent, bias = promote_dtype((xs, *kernels, bias), dtype=cell.dtype)
     carry = jax.tree.map(lambda leaf: leaf.astype(xs.dtype), carry)
     if type(cell) is nnx.GRUCell:
         return (gru_sequence(xs, kernel, recurrent, bias, carry),)
