@@ -52,8 +52,8 @@ class Progress(Callback):
 class EarlyStopping(Callback):
     """Stop when a metric has not improved for some epochs, and put the weights of the best epoch back.
 
-    The optimizer, and with it an average of the weights, stays at the last epoch. In a run resumed from a checkpoint
-    that kept no best weights, only the epochs from there on count.
+    The optimizer, and with it an average of the weights, stays at the last epoch. Added to a run on the way, it counts
+    only the epochs from there on, also after further interruptions.
 
     Args:
         metric: name in the history; less is better if it ends in "loss", else more. For an ensemble its mean counts.
@@ -69,7 +69,8 @@ class EarlyStopping(Callback):
         self.metric, self.patience = metric, patience
 
     def start(self, run):
-        self._first = run.epoch if run.best is None else 0
+        if run.best is None:
+            run.uncounted = run.epoch
         self._stop_if_due(run)
 
     def step(self, run):
@@ -83,10 +84,10 @@ class EarlyStopping(Callback):
             update_members(run.model, run.best)
 
     def _best(self, run):
-        return self._first + best_epoch(run.history, self.metric, self._first)
+        return run.uncounted + best_epoch(run.history, self.metric, run.uncounted)
 
     def _stop_if_due(self, run):
-        run.stop |= run.epoch > self._first and run.epoch - self._best(run) >= self.patience
+        run.stop |= run.epoch > run.uncounted and run.epoch - self._best(run) >= self.patience
 
 
 class Checkpoint(Callback):

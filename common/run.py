@@ -11,7 +11,7 @@ from . import checkpoint
 from .device import PLACEMENTS
 from .metrics import add_up, means
 
-RECORDED = ("step", "steps_per_epoch", "history", "last_finite")  # attributes saved as they are
+RECORDED = ("step", "steps_per_epoch", "history", "last_finite", "uncounted")  # attributes saved as they are
 REPORT = 50  # steps between two readings of the metrics, which stay on the device until then
 
 
@@ -42,6 +42,7 @@ class Run:
         history: `{name: list of one value an epoch}`.
         totals: `{name: (2,) float64}`, sums and counts of the epoch that is not finished yet.
         best: a state of the model that a callback wants kept, or None; checkpoints include it.
+        uncounted: number of epochs at the beginning that were over before anybody looked for the best.
         stop: set it to True to end the training after this step.
     """
 
@@ -51,7 +52,7 @@ class Run:
         self.step, self.history, self.totals, self.best, self.stop = 0, {}, {}, None, False
         self.has_members = isinstance(model, list)
         self.placement = PLACEMENTS[strategy]
-        self.last_finite, self._unread = None, []
+        self.last_finite, self.uncounted, self._unread = None, 0, []
         if jax.process_count() > 1:
             loader = loader.shard(jax.process_index(), jax.process_count())
         self.batches = iter(loader)
@@ -192,7 +193,7 @@ class Run:
         loaded = checkpoint.load(path / "state", template)
         self._write(loaded["state"])
         for name in RECORDED:
-            setattr(self, name, record[name])
+            setattr(self, name, record.get(name, getattr(self, name)))  # an older record may lack some
         self.best = loaded.get("best")
         self.totals = {name: np.array(total) for name, total in record["totals"].items()}
         self.key = jax.random.wrap_key_data(np.array(record["key"], np.uint32), impl=jax.random.key_impl(self.key))

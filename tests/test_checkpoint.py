@@ -255,6 +255,17 @@ def test_early_stopping_added_on_the_way_counts_from_there(tmp_path):
     assert largest_difference(leaves_of(model), [np.asarray(leaf) for leaf in jax.tree.leaves(kept["best"])]) == 0
 
 
+def test_early_stopping_added_on_the_way_survives_an_interruption(tmp_path):
+    for folder in ("whole", "half"):
+        resume_with(tmp_path / folder, 3, Scripted())
+    history, model = resume_with(tmp_path / "whole", 20, Scripted(), EarlyStopping(patience=2))
+    with pytest.raises(KeyboardInterrupt):
+        resume_with(tmp_path / "half", 20, Scripted(), EarlyStopping(patience=2), StopAt(26))
+    for _ in range(2):  # the second time there is nothing left to train
+        again, resumed = resume_with(tmp_path / "half", 20, Scripted(), EarlyStopping(patience=2))
+        assert again == history and largest_difference(leaves_of(resumed), leaves_of(model)) == 0
+
+
 def test_more_patience_trains_a_stopped_run_on(tmp_path):
     history, _ = resume_with(tmp_path, 20, Scripted(), EarlyStopping(patience=2))
     assert len(history["loss"]) == 3
