@@ -29,7 +29,8 @@ def make_step(graphdef, loss, axis_name=None):
             The scalar is a mean over the examples which that pair counts, plus terms of the weights alone.
         axis_name: axis of `jax.pmap` or `jax.shard_map` over which devices share a batch: gradients, metrics and the
             statistics of `nnx.BatchNorm` are then those of the whole batch, other statistics the mean over devices.
-            None: there is no such axis.
+            Of integer variables those of the first device count: right for a number of steps, which is the same
+            everywhere, wrong for a number of examples. None: there is no such axis.
 
     Returns:
         `step(state, batch, key) -> (state, metrics)`, a pure function ready for `jax.jit`.
@@ -82,8 +83,10 @@ def _fold_in_index(keys, axis_name):
 
 def _move_together(old, new, axis_name):
     """Return the mean of the new values over the devices; what none of them changed stays as it is, to the bit."""
-    is_float = jnp.issubdtype(new.dtype, jnp.floating)
-    return old + jax.lax.pmean(new - old, axis_name) if is_float else new
+    if not jnp.issubdtype(new.dtype, jnp.floating):
+        return new
+    is_changed = jax.lax.pmax((new != old).astype(jnp.int8), axis_name) > 0
+    return jnp.where(is_changed, jax.lax.pmean(new, axis_name), old)
 
 
 @functools.lru_cache(maxsize=16)  # training on with the same model and optimizer compiles nothing again

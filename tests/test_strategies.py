@@ -145,6 +145,32 @@ def test_statistics_of_any_kind_are_those_of_the_whole_batch(strategy):
     np.testing.assert_allclose(states[1], states[0], atol=1e-6)
 
 
+class Largest(nnx.Module):
+    """Linear, with the largest input so far, which begins at minus infinity, and a number of steps."""
+
+    def __init__(self, rngs):
+        self.linear, self.steps = nnx.Linear(4, 3, rngs=rngs), nnx.BatchStat(jnp.int32(0))
+        self.largest, self.untouched = nnx.BatchStat(jnp.full(4, -jnp.inf)), nnx.BatchStat(jnp.full(4, -jnp.inf))
+
+    def __call__(self, x, rngs=None):
+        self.largest[...] = jnp.maximum(self.largest[...], x.max(axis=0))
+        self.steps[...] = self.steps[...] + 1
+        return self.linear(x)
+
+
+@pytest.mark.parametrize("strategy", ["pmap", "shard_map"])
+def test_statistic_that_starts_at_minus_infinity_becomes_the_mean_over_devices(strategy):
+    model = Largest(nnx.Rngs(0))
+    optimizer = nnx.Optimizer(model, ADAM, wrt=nnx.Param)
+    loader = make_loaders(1)[0]
+    expected = np.full((8, 4), -np.inf)
+    for batch in loader:
+        expected[:] = np.maximum(expected, batch["x"].reshape(8, 4, 4).max(axis=1)).mean(axis=0)
+    training.fit(model, optimizer, loader, cross_entropy, strategy=strategy, callbacks=())
+    np.testing.assert_allclose(model.largest[...], expected[0], rtol=1e-6)
+    assert np.isneginf(model.untouched[...]).all() and int(model.steps[...]) == 5
+
+
 @pytest.mark.parametrize("strategy", ["jit", "pmap"])
 def test_only_what_the_optimizer_is_given_is_trained(strategy):
     class Adapter(nnx.Param):
