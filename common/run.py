@@ -144,6 +144,13 @@ class Run:
         """Return a copy of the model's current state; call it after `sync`."""
         return jax.device_put(split_members(self.model)[1], may_alias=False)
 
+    def check_weights(self):
+        """Raise NonFiniteLoss if a trained weight is not finite; in an ensemble, if one of every member is not."""
+        self.sync()
+        pairs = self._pair() if self.has_members else [self._pair()]
+        if not any(_is_finite(nnx.state(model, optimizer.wrt)) for model, optimizer in pairs):
+            raise NonFiniteLoss(self.step, self.last_finite, "weights")
+
     def save(self, folder):
         """Write a checkpoint of everything that decides how training goes on.
 
@@ -156,10 +163,8 @@ class Run:
             CheckpointError: it cannot be written.
         """
         self.read()
-        self.sync()
+        self.check_weights()
         state = {"state": split_members(self._pair())[1]}
-        if not any(map(_is_finite, self.model if self.has_members else [self.model])):
-            raise NonFiniteLoss(self.step, self.last_finite, "weights")
         if self.best is not None:
             state["best"] = self.best
         record = {name: getattr(self, name) for name in RECORDED} | {
@@ -201,8 +206,8 @@ class Run:
         self.enter()
 
 
-def _is_finite(model):
-    return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+def _is_finite(state):
+    return all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(state))
 
 
 def split_members(node):

@@ -153,7 +153,8 @@ def fit(model, optimizer, loader, loss, *, validation=None, key=None, strategy=N
         ValueError: unknown strategy, empty loader, batch not divisible by the devices, ensemble members that differ,
             nothing to train, a learning rate below 0, a transformation that needs more than gradients and parameters,
             a key that is not of `jax.random.key`, labels out of range.
-        NonFiniteLoss: the loss became NaN or infinite (in an ensemble: that of every member).
+        NonFiniteLoss: the loss, or a weight after the last step, became NaN or infinite (in an ensemble: that of every
+            member).
         KeyboardInterrupt: passed on after the step under way; model and optimizer then hold that step, or the model
             its best epoch if there is an `EarlyStopping`.
     """
@@ -192,6 +193,7 @@ def _train(run, step, hold, callbacks, measure):
         for callback in callbacks:
             callback.step(run)
     run.read()
+    run.check_weights()  # no loss was computed with those of the last step
 
 
 def _sync(run, hold):

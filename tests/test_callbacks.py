@@ -5,7 +5,7 @@ import sys
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny import largest_difference, leaves_of, make_loaders, make_pair
+from tiny import largest_difference, last_gradient_nan, leaves_of, make_loaders, make_pair
 
 from common import training
 from common.callbacks import (
@@ -19,6 +19,7 @@ from common.callbacks import (
     mean_of_members,
 )
 from common.losses import cross_entropy
+from common.run import NonFiniteLoss
 
 
 def train(callbacks, epochs=4, **settings):
@@ -97,6 +98,15 @@ def test_early_stopping_returns_the_best_weights(metric):
     assert len(history["loss"]) == 5
     assert largest_difference(leaves_of(model), recorder.weights[2]) == 0
     assert largest_difference(leaves_of(model), recorder.weights[4]) > 1e-4
+
+
+def test_early_stopping_does_not_hide_weights_that_are_not_finite():
+    loss, loader = last_gradient_nan()
+    model, optimizer = make_pair()
+    kept = Recorder()
+    with pytest.raises(NonFiniteLoss, match="step 5: weights"):
+        training.fit(model, optimizer, loader, loss, callbacks=[kept, EarlyStopping("loss")])
+    assert np.isnan(kept.weights[0][0]).any()
 
 
 def test_early_stopping_of_an_ensemble_watches_the_mean():

@@ -10,11 +10,12 @@ import threading
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from flax import nnx
-from tiny import Net, largest_difference, leaves_of, make_loaders, make_pair
+from tiny import Net, largest_difference, last_gradient_nan, leaves_of, make_loaders, make_pair
 
 from common import checkpoint, training
 from common.callbacks import Callback, Checkpoint, EarlyStopping
@@ -408,6 +409,30 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path):
         fresh = make_pair(tx=optax.sgd(1e38))
         state = checkpoint.load(path / "state", {"state": nnx.state(fresh)})["state"]
         assert all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(state))
+
+
+class Own(nnx.Variable):
+    """Weights of a kind of their own."""
+
+
+class Plain(nnx.Module):
+    """A matrix: (B, 4) -> (B, 3)."""
+
+    def __init__(self, kind):
+        self.kernel = kind(jnp.ones((4, 3)))
+
+    def __call__(self, x, rngs=None):
+        return x @ self.kernel[...]
+
+
+@pytest.mark.parametrize("kind", [nnx.Param, Own])
+def test_weights_that_are_not_finite_are_not_saved_although_the_loss_is(tmp_path, kind):
+    model = Plain(kind)
+    loss, loader = last_gradient_nan()
+    with pytest.raises(NonFiniteLoss, match="not finite at step 5: weights; the last finite loss was"):
+        optimizer = nnx.Optimizer(model, optax.sgd(0.1), wrt=kind)
+        training.fit(model, optimizer, loader, loss, callbacks=[Checkpoint(tmp_path)])
+    assert np.isnan(model.kernel[...]).any() and not any(tmp_path.iterdir())
 
 
 def test_ensemble_is_saved_while_one_member_is_finite(tmp_path):

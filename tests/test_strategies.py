@@ -8,11 +8,12 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from tiny import ADAM, Net, largest_difference, leaves_of, make_arrays, make_loaders, make_pair
+from tiny import ADAM, Net, largest_difference, last_gradient_nan, leaves_of, make_arrays, make_loaders, make_pair
 
 from common import training
 from common.data import evaluation_loader, train_loader
 from common.losses import cross_entropy
+from common.run import NonFiniteLoss
 
 SHARED = ("pmap", "shard_map", "sharding")
 
@@ -228,6 +229,15 @@ def test_one_diverging_member_does_not_stop_the_others():
     models[1].outer.bias[...] = jnp.full(3, jnp.inf)
     history = training.fit(models, optimizers, make_loaders(epochs=2)[0], cross_entropy, callbacks=())
     assert np.isfinite([epoch[0] for epoch in history["loss"]]).all() and np.isnan(history["loss"][-1][1])
+
+
+@pytest.mark.parametrize("strategy", ["jit", "vmap", *SHARED])
+def test_gradient_that_is_nan_in_the_last_step_is_noticed(strategy):
+    loss, loader = last_gradient_nan()
+    model, optimizer = make_pair(tx=optax.sgd(0.1))
+    pair = ([model], [optimizer]) if strategy == "vmap" else (model, optimizer)
+    with pytest.raises(NonFiniteLoss, match="not finite at step 5: weights; the last finite loss was"):
+        training.fit(*pair, loader, loss, strategy=strategy, callbacks=())
 
 
 def test_ensemble_is_evaluated_at_once():

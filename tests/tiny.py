@@ -1,11 +1,13 @@
 """A small classification problem and a small model with all that is delicate: statistics, dropout, optimizer state."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
 
 from common.data import evaluation_loader, train_loader
+from common.losses import cross_entropy
 
 ADAM = optax.adam(1e-2)  # one transformation for all, as the members of an ensemble need it
 
@@ -38,6 +40,20 @@ def make_loaders(epochs=4, batch_size=32, count=160):
     """Return loaders for training and validation."""
     arrays = make_arrays(count)
     return train_loader(arrays, batch_size, epochs=epochs), evaluation_loader(arrays, 64)
+
+
+def last_gradient_nan():
+    """Return a loss and a loader of 5 steps: every loss is finite, but the gradient of the last step is NaN."""
+    arrays = make_arrays()
+    order = np.concatenate([batch["x"] for batch in train_loader({"x": np.arange(160)}, 32)])
+    arrays["breaks"] = np.arange(160) == order[-1]
+
+    def loss(model, batch, rngs):
+        value, metrics = cross_entropy(model, batch, rngs)
+        zero = sum(leaf.sum() for leaf in jax.tree.leaves(nnx.state(model))) * 0.0
+        return value + 0 * jnp.sqrt(jnp.where(batch["breaks"].any(), zero, 1.0)), metrics  # slope of the root at 0
+
+    return loss, train_loader(arrays, 32)
 
 
 def leaves_of(*nodes):
