@@ -127,8 +127,7 @@ class Checkpoint(Callback):
                 f"{self.folder} holds checkpoints already, the latest {found[-1].name}; pass resume=True to train on "
                 "from there, or name another folder."
             )
-        if jax.process_index() == 0:
-            checkpoint.prepare_folder(self.folder)
+        checkpoint.prepare_folder(self.folder)
         later = []
         if self.resume is not True and self.resume is not False:
             chosen = checkpoint.step_name(self.resume)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
 # Orbax 0.12 shortened the names; Colab may carry either.
@@ -189,19 +190,30 @@ def _damage(path):
 def prepare_folder(folder):
     """Make a folder if it is missing, remove what a killed process left half written, and try to write there.
 
+    When several processes train, all of them call this, and the first one does it.
+
     Raises:
-        CheckpointError: they cannot.
+        CheckpointError: it failed, in every process.
     """
+    cause = _try_to_write(folder) if jax.process_index() == 0 else None
+    failed = cause is not None
+    if jax.process_count() > 1:  # else the others would wait for the first one for ever
+        failed = multihost_utils.broadcast_one_to_all(np.int32(failed))
+    if failed:
+        raise CheckpointError(
+            f"cannot write in {folder}: {cause or 'process 0 failed'}; choose another folder for the checkpoints."
+        ) from cause
+
+
+def _try_to_write(folder):
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         for leftover in Path(folder).glob("step_*.tmp"):
             shutil.rmtree(leftover)
         with tempfile.TemporaryFile(dir=folder):
-            pass
+            return None
     except OSError as error:
-        raise CheckpointError(
-            f"cannot write in {folder}: {error}; choose another folder for the checkpoints."
-        ) from error
+        return error
 
 
 def remove(path):

@@ -18,8 +18,8 @@ from common.losses import cross_entropy
 TESTS = Path(__file__).parent
 
 
-def run_processes(count, devices, folder, epochs, *strategy):
-    """Train in `count` processes; return the last line that each printed, read as JSON."""
+def outcomes_of(count, *arguments, timeout=120):
+    """Run `one_of_many.py` in `count` processes; return (status, output, errors) of each."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -27,17 +27,24 @@ def run_processes(count, devices, folder, epochs, *strategy):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     programs = []
     for index in range(count):
-        arguments = map(str, (address, index, count, devices, folder, epochs, *strategy))
-        command = [sys.executable, TESTS / "one_of_many.py", *arguments]
+        command = [sys.executable, TESTS / "one_of_many.py", *map(str, (address, index, count, *arguments))]
         programs.append(subprocess.Popen(command, env=variables, **pipes))
     try:
-        outputs = [program.communicate(timeout=120) for program in programs]
+        outputs = [program.communicate(timeout=timeout) for program in programs]
     finally:
         for program in programs:
             program.kill()
-    for program, (_, errors) in zip(programs, outputs, strict=True):
-        assert program.returncode == 0, errors
-    return [json.loads(output.splitlines()[-1]) for output, _ in outputs]
+        for program in programs:
+            program.communicate()  # an open pipe would be a warning in some later test
+    return [(program.returncode, *output) for program, output in zip(programs, outputs, strict=True)]
+
+
+def run_processes(count, devices, folder, epochs, *strategy):
+    """Train in `count` processes; return the last line that each printed, read as JSON."""
+    outcomes = outcomes_of(count, devices, folder, epochs, *strategy)
+    for status, _, errors in outcomes:
+        assert status == 0, errors
+    return [json.loads(output.splitlines()[-1]) for _, output, _ in outcomes]
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +80,12 @@ def test_two_processes_resume_together(tmp_path, alone):
 def test_pmap_is_refused_for_several_processes(tmp_path):
     with pytest.raises(AssertionError, match='2 processes train together by "sharding" or "shard_map", got \'pmap\''):
         run_processes(2, 1, tmp_path, 1, "pmap")
+
+
+def test_folder_that_the_first_process_cannot_write_stops_all(tmp_path):
+    (tmp_path / "run").write_text("not a folder")
+    for status, _, errors in outcomes_of(2, 1, tmp_path, 1, timeout=60):
+        assert status == 1 and "CheckpointError: cannot write in" in errors
 
 
 @pytest.mark.parametrize("index", [-1, 2])
