@@ -152,7 +152,8 @@ def fit(model, optimizer, loader, loss, *, validation=None, key=None, strategy=N
     Raises:
         ValueError: unknown strategy, empty loader, batch not divisible by the devices, ensemble members that differ,
             nothing to train, a learning rate below 0, a transformation that needs more than gradients and parameters,
-            a key that is not of `jax.random.key`, labels out of range.
+            a key that is not of `jax.random.key`, labels out of range. Those of training are noticed when the metrics
+            are read, at the latest after 2 * `common.run.REPORT` steps.
         NonFiniteLoss: the loss, or a weight after the last step, became NaN or infinite (in an ensemble: that of every
             member).
         KeyboardInterrupt: passed on after the step under way; model and optimizer then hold that step, or the model
@@ -174,8 +175,7 @@ def fit(model, optimizer, loader, loss, *, validation=None, key=None, strategy=N
             _train(run, step, hold, callbacks, measure)
         except NonFiniteLoss as error:
             run.sync()
-            batch = next(itertools.islice(loader, error.step - 1, None), None)
-            _name_bad_input(model[0] if run.has_members else model, batch, loss, key, error)
+            _name_bad_input(model[0] if run.has_members else model, loader, error.step - 1, loss, nnx.Rngs(key))
             raise
     return run.history
 
@@ -201,14 +201,18 @@ def _sync(run, hold):
         run.sync()
 
 
-def _name_bad_input(model, batch, loss, key, error):
-    """Compute the loss of the failing batch eagerly, on a copy: it may raise an error that names the bad input."""
-    try:
-        loss(nnx.clone(model), batch, nnx.Rngs(key))
-    except (ValueError, TypeError) as cause:
-        raise cause from error
-    except Exception:
-        return  # an error of the replay alone would hide that of the training
+def _name_bad_input(model, loader, number, loss, rngs):
+    """Compute the loss of a failing batch eagerly, on a copy: it may raise an error that names the bad input."""
+    copy = nnx.clone(model)
+    if rngs is None:  # in evaluation
+        copy.eval()
+    for batch in itertools.islice(loader, number, number + 1):
+        try:
+            loss(copy, batch, rngs)
+        except (ValueError, TypeError):
+            raise
+        except Exception:
+            return  # an error of the replay alone would hide that of the training
 
 
 def evaluate(model, loader, loss):
@@ -223,11 +227,17 @@ def evaluate(model, loader, loss):
         `{name: float}`, exact means over all examples; for a list of models, `{name: list of M floats}`.
 
     Raises:
-        ValueError: the loader holds no batch.
+        ValueError: the loader holds no batch; labels out of range.
     """
     graphdef, state = split_members(model)
     run = _compiled_evaluation(graphdef, loss, isinstance(model, list))
-    return summarize(jax.device_get([run(state, batch)[1] for batch in loader]))
+    metrics = jax.device_get([run(state, batch)[1] for batch in loader])
+    broken = [~np.isfinite(np.atleast_1d(pairs.get("loss", (0,))[0])) for pairs in metrics]  # of each batch: (M,)
+    if np.any(broken):
+        number = int(np.argmax(np.sum(broken, axis=1)))  # bad input breaks every member, also the intact ones
+        first = model[int(np.argmax(broken[number]))] if isinstance(model, list) else model
+        _name_bad_input(first, loader, number, loss, None)
+    return summarize(metrics)
 
 
 def _forward(model, batch, rngs):

@@ -252,6 +252,31 @@ def test_ensemble_is_evaluated_at_once():
         assert {name: values[number] for name, values in together.items()} == pytest.approx(alone, abs=1e-6)
 
 
+def test_validation_labels_out_of_range_are_named():
+    arrays = make_arrays()
+    arrays["y"][100] = 7
+    check, message = evaluation_loader(arrays, 64), r"labels in \[0, 3\) .*got 0 to 7"
+    models, optimizers = map(list, zip(*(make_pair(seed) for seed in range(2)), strict=True))
+    for model in (models[0], models):
+        with pytest.raises(ValueError, match=message):
+            training.evaluate(model, check, cross_entropy)
+    with pytest.raises(ValueError, match=message):
+        training.fit(models, optimizers, make_loaders(1)[0], cross_entropy, validation=check, callbacks=())
+    assert int(optimizers[0].step[...]) == 5
+    models[0].outer.bias[...] = jnp.full(3, jnp.nan)  # of no use from the first batch on; the other one still is
+    with pytest.raises(ValueError, match=message):
+        training.evaluate(models, check, cross_entropy)
+
+
+def test_evaluation_of_a_broken_model_is_nan():
+    model = Net(nnx.Rngs(0))
+    model.outer.bias[...] = jnp.full(3, jnp.nan)
+    check = make_loaders()[1]
+    assert np.isnan(training.evaluate(model, check, cross_entropy)["loss"])
+    losses = training.evaluate([Net(nnx.Rngs(0)), model], check, cross_entropy)["loss"]
+    assert np.isfinite(losses).tolist() == [True, False] and not model.norm.use_running_average
+
+
 def test_members_must_share_their_optimizer():
     models, optimizers = map(list, zip(*(make_pair(0, optax.adam(rate)) for rate in (0.1, 0.2)), strict=True))
     with pytest.raises(ValueError, match=r"sharing one optax transformation.*inject_hyperparams"):
