@@ -53,6 +53,7 @@ class Run:
         self.has_members = isinstance(model, list)
         self.placement = PLACEMENTS[strategy]
         self.last_finite, self.uncounted, self._unread = None, 0, []
+        self.loader_identity = getattr(loader, "identity", None)
         if jax.process_count() > 1:
             loader = loader.shard(jax.process_index(), jax.process_count())
         self.batches = iter(loader)
@@ -171,11 +172,23 @@ class Run:
             "totals": {name: total.tolist() for name, total in self.totals.items()},
             "position": self.batches.get_state(),
             "key": jax.random.key_data(self.key).tolist(),
+            "key_impl": str(jax.random.key_impl(self.key)),
+            "loader": self.loader_identity,
             "has_best": self.best is not None,
         }
         if jax.process_count() > 1:
             state = jax.device_get(state)
         checkpoint.write_checkpoint(folder, self.step, state, record)
+
+    def _check_loader(self, path, record):
+        if record["steps_per_epoch"] != self.steps_per_epoch or record["step"] > self.steps:
+            raise ValueError(
+                f"{path} is of another loader: {record['step']} steps done, {record['steps_per_epoch']} an epoch; "
+                f"expected at most {self.steps} steps, {self.steps_per_epoch} an epoch."
+            )
+        saved, given = record.get("loader"), self.loader_identity
+        if saved is not None and given is not None and saved != given:
+            raise ValueError(f"{path} is of another loader: saved with {saved}, got {given}.")
 
     def restore(self, path):
         """Go on from a checkpoint that `save` wrote.
@@ -185,11 +198,7 @@ class Run:
             CheckpointError: it is damaged.
         """
         record = checkpoint.read_record(path)
-        if record["steps_per_epoch"] != self.steps_per_epoch or record["step"] > self.steps:
-            raise ValueError(
-                f"{path} is of another loader: {record['step']} steps done, {record['steps_per_epoch']} an epoch; "
-                f"expected at most {self.steps} steps, {self.steps_per_epoch} an epoch."
-            )
+        self._check_loader(path, record)
         template = {"state": split_members(self._pair())[1]}
         if record["has_best"]:
             template["best"] = split_members(self.model)[1]
@@ -201,7 +210,8 @@ class Run:
             setattr(self, name, record.get(name, getattr(self, name)))  # an older record may lack some
         self.best = loaded.get("best")
         self.totals = {name: np.array(total) for name, total in record["totals"].items()}
-        self.key = jax.random.wrap_key_data(np.array(record["key"], np.uint32), impl=jax.random.key_impl(self.key))
+        implementation = record.get("key_impl", jax.random.key_impl(self.key))
+        self.key = jax.random.wrap_key_data(np.array(record["key"], np.uint32), impl=implementation)
         self.batches.set_state(record["position"])
         self.enter()
 

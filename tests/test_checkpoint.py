@@ -15,10 +15,11 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
-from tiny import Net, largest_difference, last_gradient_nan, leaves_of, make_loaders, make_pair
+from tiny import Net, largest_difference, last_gradient_nan, leaves_of, make_arrays, make_loaders, make_pair
 
 from common import checkpoint, training
 from common.callbacks import Callback, Checkpoint, EarlyStopping
+from common.data import train_loader
 from common.losses import cross_entropy
 from common.models import MLP
 from common.run import NonFiniteLoss
@@ -197,6 +198,32 @@ def test_key_comes_from_the_checkpoint(tmp_path):
     assert largest_difference(run("other", 3, seed=2), whole) > 1e-3
 
 
+def test_key_of_another_implementation_comes_back(tmp_path):
+    def run(folder, epochs, key=None):
+        model, optimizer = make_pair(dropout=0.3)
+        callbacks = [Checkpoint(tmp_path / folder, resume=True)]
+        training.fit(model, optimizer, make_loaders(epochs)[0], cross_entropy, key=key, callbacks=callbacks)
+        return leaves_of(model, optimizer)
+
+    key = jax.random.key(7, impl="rbg")
+    whole = run("whole", 3, key)
+    run("part", 1, key)
+    assert largest_difference(run("part", 3), whole) == 0
+
+
+def test_record_of_an_earlier_version_is_read(tmp_path):
+    whole = train(tmp_path / "whole", epochs=3)
+    train(tmp_path / "part", epochs=2)
+    latest = tmp_path / "part" / "step_00000010"
+    record = checkpoint.read_record(latest)
+    for name in ("key_impl", "loader", "uncounted"):
+        del record[name]
+    (latest / "record.json").write_text(json.dumps(record), encoding="utf-8")
+    (latest / "digests.json").write_text(json.dumps(checkpoint._digests(latest)), encoding="utf-8")
+    resumed = train(tmp_path / "part", epochs=3, resume=True)
+    assert resumed[0] == whole[0] and largest_difference(resumed[1], whole[1]) == 0
+
+
 def test_checkpoint_holds_what_the_other_callbacks_did(tmp_path):
     class Mark(Callback):
         def step(self, run):
@@ -315,6 +342,23 @@ def test_another_model_optimizer_or_loader_is_refused(tmp_path):
         with pytest.raises(ValueError, match=message):
             training.fit(model, optimizer, loader, cross_entropy, callbacks=[Checkpoint(tmp_path, resume=True)])
         assert largest_difference(before, leaves_of(model)) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        ((make_arrays(80), 16), "'count': 80, 'batch_size': 16, 'seed': 0"),
+        ((make_arrays(163), 32), "'count': 163, 'batch_size': 32, 'seed': 0"),
+        ((make_arrays(), 32, 3), "'count': 160, 'batch_size': 32, 'seed': 3"),
+    ],
+)
+def test_another_loader_of_as_many_steps_is_refused(tmp_path, arguments, given):
+    train(tmp_path)
+    arrays, batch_size, *seed = arguments
+    loader = train_loader(arrays, batch_size, seed=sum(seed), epochs=3)
+    saved = "'count': 160, 'batch_size': 32, 'seed': 0"
+    with pytest.raises(ValueError, match=f"another loader: saved with {{{saved}}}, got {{{given}}}"):
+        training.fit(*make_pair(), loader, cross_entropy, callbacks=[Checkpoint(tmp_path, resume=True)])
 
 
 @pytest.mark.parametrize("how", ["truncate", "remove", "flip"])

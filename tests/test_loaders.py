@@ -1,5 +1,7 @@
 """Loaders: order, epochs, padding, shards, position, augmentation."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,13 @@ def test_every_epoch_has_another_order_and_each_example_at_most_once():
 def test_seed_fixes_the_order():
     first, again, other = (order(train_loader(ARRAYS, 10, seed=seed, epochs=2)) for seed in (1, 1, 2))
     assert (first == again).all() and (first != other).any()
+
+
+def test_identity_is_what_json_can_hold():
+    whole = train_loader(ARRAYS, np.int64(10), seed=np.int64(3), epochs=2)
+    for loader in (whole, whole.shard(1, 2)):
+        assert json.loads(json.dumps(loader.identity)) == {"count": 103, "batch_size": 10, "seed": 3}
+    assert evaluation_loader(ARRAYS, 10).identity["seed"] is None
 
 
 def test_columns_stay_together():

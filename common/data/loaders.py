@@ -106,6 +106,16 @@ class Loader:
         """Passes over the data."""
         return self.source.epochs
 
+    @property
+    def identity(self):
+        """What fixes the order of the examples: `{"count": ..., "batch_size": ..., "seed": ...}`, plain integers."""
+        seed = self.source.seed
+        return {
+            "count": self.source.count,
+            "batch_size": int(self.source.batch_size),
+            "seed": None if seed is None else int(seed),
+        }
+
     def __len__(self):
         return len(self.source)
 
