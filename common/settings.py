@@ -40,7 +40,16 @@ def check_settings(model, optimizer, loader, validation, key, strategy):
         raise ValueError(f"key must be one key of jax.random.key(seed), got {key!r}.")
     first_model, first_optimizer = (model[0], optimizer[0]) if has_members else (model, optimizer)
     _check_descent(first_optimizer.tx, nnx.state(first_model, first_optimizer.wrt))
+    for one in optimizer if has_members else [optimizer]:
+        _check_injected_rates(one)
     return strategy
+
+
+def _check_injected_rates(optimizer):
+    """Raise ValueError when a rate that was set by hand, the way of `optax.inject_hyperparams`, is below 0."""
+    for path, variable in nnx.to_flat_state(nnx.state(optimizer)):
+        if {"hyperparams", "learning_rate"} <= set(path) and (rate := float(jnp.min(variable[...]))) < 0:
+            raise ValueError(f"the learning rate must be at least 0, got {rate:.3g} in {'.'.join(map(str, path))}.")
 
 
 def _check_descent(tx, params):

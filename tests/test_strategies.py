@@ -224,6 +224,19 @@ def test_ensemble_of_learning_rates():
     assert history["loss"][-1][0] > history["loss"][-1][1] > history["loss"][-1][2]
 
 
+@pytest.mark.parametrize("wrap", [lambda tx: tx, lambda tx: optax.chain(optax.clip(1.0), tx)], ids=["bare", "chained"])
+def test_negative_learning_rate_set_in_any_member_is_refused(wrap):
+    tx = wrap(optax.inject_hyperparams(optax.sgd)(learning_rate=0.1))
+    models, optimizers = map(list, zip(*(make_pair(0, tx) for _ in range(3)), strict=True))
+    state = optimizers[2].opt_state
+    state = state if hasattr(state, "hyperparams") else state[1]
+    state.hyperparams["learning_rate"][...] = jnp.float32(-0.25)
+    message = r"learning rate must be at least 0, got -0\.25 in opt_state\..*hyperparams\.learning_rate"
+    for pair in ((models, optimizers), (models[2], optimizers[2])):
+        with pytest.raises(ValueError, match=message):
+            training.fit(*pair, make_loaders()[0], cross_entropy, callbacks=())
+
+
 def test_one_diverging_member_does_not_stop_the_others():
     models, optimizers = map(list, zip(*(make_pair(seed) for seed in range(2)), strict=True))
     models[1].outer.bias[...] = jnp.full(3, jnp.inf)
