@@ -19,6 +19,7 @@ _load = getattr(ocp, "load", None) or ocp.load_pytree
 _metadata = getattr(ocp, "metadata", None) or ocp.pytree_metadata
 
 _STEP_NAME = re.compile(r"step_\d{8}")
+_UNLISTED = ("digests.json", ".DS_Store")  # macOS leaves the latter wherever somebody looks into a folder
 
 
 class CheckpointError(OSError):
@@ -53,14 +54,18 @@ def load(path, template):
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: the saved state has another structure or other shapes than the template; another dtype is cast to
-            that of the template.
+        ValueError: the folder is not of `save`; the saved state has another structure or other shapes than the
+            template. Another dtype is cast to that of the template.
     """
     path = Path(path).resolve()
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; give the folder that save() made.")
     plain = _keys_as_numbers(template)
-    compare_shapes(path, shapes_of(plain), shapes_of(_metadata(path).metadata))
+    try:
+        saved = _metadata(path).metadata
+    except (ValueError, FileNotFoundError) as error:
+        raise ValueError(f"{path} is no folder that save() made; that of a run is step_.../state.") from error
+    compare_shapes(path, shapes_of(plain), shapes_of(saved))
     return _numbers_as_keys(_load(path, plain), template)
 
 
@@ -142,7 +147,7 @@ def write_checkpoint(folder, step, state, record):
 
 
 def _digests(folder):
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "digests.json")
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in _UNLISTED)
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -178,10 +183,16 @@ def _damage(path):
         digests = json.loads((path / "digests.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return "digests.json is missing or unreadable"
+    if not isinstance(digests, dict):
+        return "digests.json does not list the files"
     found = _digests(path)
-    for name in sorted(digests):
+    if not any(name.startswith("state/") for name in found):
+        return "state/ is missing"
+    for name in sorted(digests.keys() | found.keys() | {"record.json"}):
         if name not in found:
             return f"{name} is missing"
+        if name not in digests:
+            return f"digests.json does not list {name}"
         if found[name] != digests[name]:
             return f"{name} ({(path / name).stat().st_size} bytes) differs from what was written"
     return None

@@ -146,9 +146,9 @@ def test_latest_and_best_are_kept(tmp_path):
     history, _ = train(tmp_path, epochs=6, keep=2, best="loss")
     best = int(np.argmin(history["loss"])) + 1
     assert names(tmp_path) == sorted({"step_00000025", "step_00000030", f"step_{5 * best:08d}"})
-    history, _ = train(tmp_path / "accuracy", epochs=6, keep=1, best="validation_accuracy")
-    best = int(np.argmax(history["validation_accuracy"])) + 1
-    assert names(tmp_path / "accuracy") == sorted({"step_00000030", f"step_{5 * best:08d}"})
+    settings = {"epochs": 6, "keep": 1, "callbacks": [Scripted()]}
+    train(tmp_path / "early", best="validation_loss", **settings)
+    assert names(tmp_path / "early") == ["step_00000005", "step_00000030"]
 
 
 def test_a_used_folder_is_not_overwritten(tmp_path):
@@ -379,6 +379,72 @@ def test_a_damaged_checkpoint_is_refused_and_the_newest_intact_one_named(tmp_pat
         train(tmp_path, epochs=3, resume=True)
     resumed = train(tmp_path, epochs=3, resume=10)
     assert resumed[0] == whole[0] and largest_difference(resumed[1], whole[1]) == 0
+
+
+def without_entry(text, name):
+    return json.dumps({key: value for key, value in json.loads(text).items() if name not in key})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: "{}", "digests.json does not list record.json"),
+        (lambda text: "[]", "digests.json does not list the files"),
+        (lambda text: "null", "digests.json does not list the files"),
+        (lambda text: without_entry(text, "_METADATA"), "digests.json does not list state/.*_METADATA"),
+        (lambda text: without_entry(text, "record"), "digests.json does not list record.json"),
+    ],
+    ids=["empty", "list", "null", "a file fewer", "no record"],
+)
+def test_a_list_of_files_that_lacks_some_is_damage(tmp_path, change, message):
+    train(tmp_path)
+    latest = tmp_path / "step_00000010"
+    (latest / ".DS_Store").write_bytes(b"left by a file manager")
+    checkpoint.read_record(latest)
+    digests = latest / "digests.json"
+    digests.write_text(change(digests.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(checkpoint.CheckpointError, match=f"step_00000010 is damaged: {message}"):
+        checkpoint.read_record(latest)
+
+
+@pytest.mark.parametrize("lost", ["state", "record.json"])
+def test_a_list_of_files_without_state_or_record_is_damage(tmp_path, lost):
+    train(tmp_path)
+    latest = tmp_path / "step_00000010"
+    (latest / lost).rename(tmp_path / "elsewhere")
+    (latest / "digests.json").write_text(json.dumps(checkpoint._digests(latest)), encoding="utf-8")
+    with pytest.raises(checkpoint.CheckpointError, match=f"is damaged: {lost}/? is missing"):
+        checkpoint.read_record(latest)
+
+
+DIE_AT_RENAME = """
+import os, sys
+import numpy as np
+from common import checkpoint
+
+folder, moment = sys.argv[1:]
+rename = os.replace
+
+def rename_and_die(source, target):
+    if not str(target).endswith("step_00000001"):
+        return rename(source, target)
+    if moment == "after":
+        rename(source, target)
+    os._exit(9)
+
+os.replace = rename_and_die
+checkpoint.write_checkpoint(folder, 1, {"x": np.arange(3)}, {"step": 1})
+"""
+
+
+@pytest.mark.parametrize(("moment", "expected"), [("before", []), ("after", ["step_00000001"])])
+def test_killed_at_the_rename_leaves_an_intact_checkpoint_or_none(tmp_path, moment, expected):
+    command = [sys.executable, "-c", DIE_AT_RENAME, str(tmp_path), moment]
+    assert subprocess.run(command, env=environment()).returncode == 9
+    assert names(tmp_path) == expected
+    for path in checkpoint.list_checkpoints(tmp_path):
+        assert checkpoint.read_record(path) == {"step": 1}
+        assert checkpoint.load(path / "state", {"x": np.zeros(3, int)})["x"].tolist() == [0, 1, 2]
 
 
 FULL_DISK = """
