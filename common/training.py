@@ -253,7 +253,12 @@ def predict(model, loader):
 
     Returns:
         (N, ...) NumPy array, without the padding of the last batch; for a list of models (M, N, ...).
+
+    Raises:
+        ValueError: the loader holds no batch.
     """
+    if not len(loader):
+        raise ValueError("expected a loader of at least one batch, got an empty one; look at the length of its arrays.")
     graphdef, state = split_members(model)
     has_members = isinstance(model, list)
     run = _compiled_evaluation(graphdef, _forward, has_members)

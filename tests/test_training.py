@@ -16,6 +16,7 @@ from flax import nnx
 from common import checkpoint, training
 from common.callbacks import Callback
 from common.data import evaluation_loader, train_loader
+from common.device import PLACEMENTS
 from common.interrupt import held_interrupts
 from common.losses import cross_entropy
 from common.models import MLP
@@ -234,6 +235,11 @@ def test_predict_returns_one_row_an_example():
     np.testing.assert_allclose(logits, model(arrays["x"]), atol=1e-6)
 
 
+def test_predict_without_a_batch_says_so():
+    with pytest.raises(ValueError, match="expected a loader of at least one batch, got an empty one"):
+        training.predict(make_pair()[0], evaluation_loader({"x": np.zeros((0, 4), np.float32)}, 5))
+
+
 def test_mlp_without_hidden_layers_is_linear(keys):
     model = MLP(6, (), 2, rngs=nnx.Rngs(0))
     x = jax.random.normal(next(keys), (3, 2, 3))
@@ -442,12 +448,12 @@ def test_metrics_without_a_loss_are_refused():
         training.fit(*make_pair(), train_loader(make_arrays(), 10), nameless, callbacks=())
 
 
-def test_buffers_of_the_state_are_donated():
-    model, optimizer = make_pair()
-    graphdef, state = nnx.split((model, optimizer))
-    step = training.compiled_step(graphdef, cross_entropy, "jit")
-    batch = next(iter(train_loader(make_arrays(), 10)))
-    state = jax.device_put(state, may_alias=False)
+@pytest.mark.parametrize("strategy", ["jit", "pmap", "shard_map", "sharding"])
+def test_buffers_of_the_state_are_donated(strategy):
+    graphdef, state = nnx.split(make_pair())
+    step, placement = training.compiled_step(graphdef, cross_entropy, strategy), PLACEMENTS[strategy]
+    batch = placement.batch(next(iter(train_loader(make_arrays(), 16))))
+    state, _ = step(placement.state(state), batch, jax.random.key(0))  # pmap of JAX 0.7 moves its first input elsewhere
     step(state, batch, jax.random.key(0))
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state))
 
@@ -465,6 +471,14 @@ def test_checkpoint_of_another_model_is_refused(tmp_path):
     for hidden, message in (((9,), r"layers/0/bias.*has shape \(8,\), expected \(9,\)"), ((8, 8), "another model")):
         with pytest.raises(ValueError, match=message):
             checkpoint.load(tmp_path / "weights", nnx.state(MLP(4, hidden, 3, rngs=nnx.Rngs(0))))
+
+
+@pytest.mark.parametrize("content", [None, "notes.txt"])
+def test_folder_that_is_no_checkpoint_is_named(tmp_path, content):
+    if content:
+        (tmp_path / content).write_text("not weights")
+    with pytest.raises(ValueError, match=f"{tmp_path} is no folder that save\\(\\) made"):
+        checkpoint.load(tmp_path, nnx.state(make_pair()[0]))
 
 
 def test_checkpoint_never_overwrites_and_names_a_missing_folder(tmp_path):
