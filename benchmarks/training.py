@@ -44,14 +44,15 @@ def make_loader():
 def make_step_alone():
     """Return the compiled step, over and over on a batch that is on the device already."""
     graphdef, state = nnx.split(make_pair())
-    step = training.compiled_step(graphdef, cross_entropy, "jit")
+    leaves, treedef = jax.tree.flatten(state)
+    step = training.compiled_step(graphdef, treedef, cross_entropy, "jit")
     batch, key = jax.device_put(next(iter(make_loader()))), jax.random.key(0)
 
     def run():
-        nonlocal state
+        nonlocal leaves
         for _ in range(STEPS):
-            state, metrics = step(state, batch, key)
-        jax.block_until_ready((state, metrics))
+            leaves, metrics = step(leaves, batch, key)
+        jax.block_until_ready((leaves, metrics))
 
     return run
 

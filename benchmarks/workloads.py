@@ -228,12 +228,13 @@ def make_common(workload, batch):
     """Return the step of this course: compiled once, weights donated."""
     model = workload.common()
     graphdef, state = nnx.split((model, nnx.Optimizer(model, optax.adam(RATE), wrt=nnx.Param)))
-    step = training.compiled_step(graphdef, workload.kind.loss, "jit")
-    state, batch, key = jax.device_put((state, batch, jax.random.key(0)))
+    leaves, treedef = jax.tree.flatten(state)
+    step = training.compiled_step(graphdef, treedef, workload.kind.loss, "jit")
+    leaves, batch, key = jax.device_put((leaves, batch, jax.random.key(0)))
 
     def run():
-        nonlocal state
-        state, metrics = step(state, batch, key)
+        nonlocal leaves
+        leaves, metrics = step(leaves, batch, key)
         total, count = map(float, metrics["loss"])
         return total / count
 

@@ -62,7 +62,8 @@ class Run:
     def enter(self):
         """Take the weights out of model and optimizer as the strategy needs them; those of the model stay intact."""
         self.graphdef, state = split_members(self._pair())
-        self.state, self._synced = self.placement.state(state), self.step
+        leaves, self.treedef = jax.tree.flatten(state)
+        self.leaves, self._synced = self.placement.state(leaves), self.step
         self.step_key = self.key
         if self.has_members:
             self.step_key = jnp.stack([jax.random.fold_in(self.key, m) for m in range(len(self.model))])  # (M,)
@@ -130,7 +131,7 @@ class Run:
     def sync(self):
         """Write the current weights into model and optimizer; the next step takes these buffers away again."""
         if self._synced != self.step:
-            self._write(self.placement.back(self.state))
+            self._write(jax.tree.unflatten(self.treedef, self.placement.back(self.leaves)))
             self._synced = self.step
 
     def _write(self, state):

@@ -90,32 +90,43 @@ def _move_together(old, new, axis_name):
 
 
 @functools.lru_cache(maxsize=16)  # training on with the same model and optimizer compiles nothing again
-def compiled_step(graphdef, loss, strategy):
+def compiled_step(graphdef, treedef, loss, strategy):
     """Compile the training step; it uses its state up ("donates" the buffers).
+
+    The state comes and goes as a list of arrays, for JAX takes a tree of Flax variables apart in Python, at every call.
 
     Args:
         graphdef, loss: as in `make_step`.
+        treedef: structure of the state, from `jax.tree.flatten`.
         strategy: as in `fit`; for "vmap" the state and the keys have a first axis, one entry a member.
 
     Returns:
-        `step(state, batch, key) -> (state, metrics)`, the state and the batch placed by `common.device.PLACEMENTS`.
+        `step(leaves, batch, key) -> (leaves, metrics)`, leaves and batch placed by `common.device.PLACEMENTS`.
     """
     keep_freed_memory()
+    is_per_device = strategy in ("pmap", "shard_map")
+    step = _on_leaves(make_step(graphdef, loss, DATA_AXIS if is_per_device else None), treedef)
     if strategy == "pmap":
-        step = make_step(graphdef, loss, DATA_AXIS)
         return jax.pmap(step, DATA_AXIS, in_axes=(0, 0, None), out_axes=(0, None), donate_argnums=0)
     settings = {"donate_argnums": 0, "compiler_options": compiler_options()}
-    if strategy == "jit":
-        return jax.jit(make_step(graphdef, loss), **settings)
     if strategy == "vmap":
-        return jax.jit(jax.vmap(make_step(graphdef, loss), in_axes=(0, None, 0)), **settings)
-    mesh, whole, split = data_mesh(), PartitionSpec(), PartitionSpec(DATA_AXIS)
-    if strategy == "sharding":
-        return jax.jit(make_step(graphdef, loss), out_shardings=NamedSharding(mesh, whole), **settings)
-    step = make_step(graphdef, loss, DATA_AXIS)
-    # With check_vma=True, jax.grad would already add up over the devices, and the step would do so once more.
-    step = jax.shard_map(step, mesh=mesh, in_specs=(whole, split, whole), out_specs=whole, check_vma=False)
+        step = jax.vmap(step, in_axes=(0, None, 0))
+    elif strategy == "shard_map":
+        whole, split = PartitionSpec(), PartitionSpec(DATA_AXIS)
+        specs = {"in_specs": (whole, split, whole), "out_specs": whole}
+        # With check_vma=True, jax.grad would already add up over the devices, and the step would do so once more.
+        step = jax.shard_map(step, mesh=data_mesh(), **specs, check_vma=False)
+    elif strategy == "sharding":
+        settings["out_shardings"] = NamedSharding(data_mesh(), PartitionSpec())
     return jax.jit(step, **settings)
+
+
+def _on_leaves(step, treedef):
+    def step_on_leaves(leaves, batch, key):
+        state, metrics = step(jax.tree.unflatten(treedef, leaves), batch, key)
+        return jax.tree.leaves(state), metrics
+
+    return step_on_leaves
 
 
 @functools.lru_cache(maxsize=16)
@@ -164,7 +175,7 @@ def fit(model, optimizer, loader, loss, *, validation=None, key=None, strategy=N
     callbacks = (Progress(),) if callbacks is None else callbacks
     callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))  # it saves what others did
     run = Run(model, optimizer, loader, key, strategy)
-    step = compiled_step(run.graphdef, loss, strategy)
+    step = compiled_step(run.graphdef, run.treedef, loss, strategy)
     measure = (lambda: {}) if validation is None else (lambda: evaluate(model, validation, loss))
     with held_interrupts() as hold, contextlib.ExitStack() as ends:
         for callback in callbacks[::-1]:  # a Checkpoint first: the others see what it restored
@@ -185,7 +196,7 @@ def _train(run, step, hold, callbacks, measure):
     while run.step < run.steps and not run.stop:
         batch = run.next_batch()
         with hold:
-            run.state, metrics = step(run.state, batch, run.step_key)
+            run.leaves, metrics = step(run.leaves, batch, run.step_key)
             run.record(metrics)
         if run.epoch_ended:
             run.sync()
