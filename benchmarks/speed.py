@@ -22,22 +22,20 @@ RESULTS = Path(__file__).parent / "speed.json"
 
 
 def measure(task, names=None, repeats=REPEATS):
-    """Time the contenders of a task, and a matrix product beside them.
+    """Time the contenders of a task.
 
     Args:
         task: name, as in `benchmarks.tasks`.
-        names: of the contenders; None takes all.
+        names: of the contenders; None takes all, and the matrix product.
         repeats: number of rounds.
 
     Returns:
-        `{contender: {"median", "quartiles", "first_call": seconds, "peak_memory": bytes}, "matmul": the same}`;
+        `{contender: {"median", "quartiles", "first_call": seconds, "peak_memory": bytes}}`;
         contenders that cannot run here are left out, and the reason is printed.
     """
     workers = {}
     with contextlib.ExitStack() as stack:
-        for name in [*contenders(task), "matmul"]:
-            if names is not None and name not in (*names, "matmul"):
-                continue
+        for name in names or [*contenders(task), "matmul"]:
             try:
                 workers[name] = Worker("matmul" if name == "matmul" else task, name)
             except RuntimeError as error:
@@ -69,7 +67,8 @@ def measure_growth(name):
     rows = []
     for size in WORKLOADS[name].sizes:
         label = "x".join(map(str, size)) if isinstance(size, tuple) else str(size)
-        result = measure(f"train/{name}/{label}", GROWING, REPEATS_OF_SIZES)
+        task = f"train/{name}/{label}"
+        result = measure(task, [each for each in GROWING if each in contenders(task)], REPEATS_OF_SIZES)
         rows.append([size, {contender: values["median"] for contender, values in result.items()}])
     return rows
 
