@@ -171,7 +171,7 @@ def draw(results):
         ]
         axes.bar(*zip(*bars, strict=True), 0.19, color=COLORS[name], label=NAMES[name])
     axes.set_xticks([row + 0.3 for row in range(len(results["training"]))])
-    axes.set_xticklabels([r["title"] for r in results["training"].values()])
+    axes.set_xticklabels([r["title"].replace(" ", "\n", 1) for r in results["training"].values()])
     axes.axhline(1, color="black", linewidth=0.8)
     axes.set(ylabel="waktu satu langkah (common = 1)", title="Satu langkah pelatihan, dua inti CPU")
     axes.legend()

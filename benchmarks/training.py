@@ -18,7 +18,8 @@ from common.models import MLP
 
 BATCH_SIZE = 128
 COUNT = 10_000  # images, 28 x 28 as in Fashion-MNIST
-STEPS = COUNT // BATCH_SIZE
+EPOCHS = 4
+STEPS = EPOCHS * (COUNT // BATCH_SIZE)
 MEMBERS = 8
 ADAM = optax.adam(1e-3)
 
@@ -35,10 +36,11 @@ def make_pairs():
 
 
 def make_loader():
-    """Return a loader of one epoch of random images."""
+    """Return a loader of EPOCHS epochs of random images."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (COUNT, 28, 28, 1), dtype=np.uint8)
-    return train_loader({"x": images, "y": rng.integers(0, 10, COUNT).astype(np.int32)}, BATCH_SIZE)
+    arrays = {"x": images, "y": rng.integers(0, 10, COUNT).astype(np.int32)}
+    return train_loader(arrays, BATCH_SIZE, epochs=EPOCHS)
 
 
 def make_step_alone():
@@ -58,7 +60,7 @@ def make_step_alone():
 
 
 def make_fit(pair=None):
-    """Return `fit` for an epoch: loader, progress bar, metrics and history included."""
+    """Return `fit` for EPOCHS epochs: loader, progress bar, metrics and history included."""
     loader, pair = make_loader(), make_pair() if pair is None else pair
 
     def run():

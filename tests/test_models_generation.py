@@ -159,11 +159,12 @@ def test_temperature_zero_equals_full_recomputation(keys, make):
 
 def test_one_compilation_serves_all_prompts_and_temperatures(keys, make):
     model, key = make(), next(keys)
-    texts = [write(model, PROMPT, length, key, temperature) for length in (1, 3) for temperature in (0.5, 2.0)]
-    assert len({text.tobytes() for text in map(np.asarray, texts)}) == 4
+    texts = [write(model, PROMPT, length, key, temperature) for length in (1, 3) for temperature in (0.01, 2.0)]
+    (cold, hot), (cold_later, hot_later) = np.reshape(texts, (2, 2, -1))
+    assert (hot != cold).any() and (hot_later != cold_later).any() and (cold != cold_later).any()
     write(make(1), PROMPT[::-1], 2, next(keys), 1.0)
     assert len(compiled_writer(nnx.graphdef(model), 6)[1]) == 1
-    unpadded = write(model, PROMPT[:, :1], 1, key, 0.5)
+    unpadded = write(model, PROMPT[:, :1], 1, key, 0.01)
     np.testing.assert_array_equal(texts[0], unpadded)  # padding has no part in the text
 
 

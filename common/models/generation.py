@@ -63,6 +63,9 @@ def sample_token(logits, key, *, temperature=1.0, top_k=None, top_p=None):
         Fan, Lewis and Dauphin (2018), section 5.2 (top-k); Holtzman et al. (2020), equations 2 and 3 (nucleus).
     """
     _check_settings(temperature, top_k, top_p)
+    if top_k is None and top_p is None:  # no need to sort
+        scaled = logits.astype(jnp.float32) / jnp.where(temperature > 0, temperature, 1)
+        return jnp.where(temperature > 0, jax.random.categorical(key, scaled), logits.argmax(-1)).astype(jnp.int32)
     order = jnp.argsort(-logits, axis=-1)  # (..., V), the most likely token first; stable
     ranked = jnp.take_along_axis(logits, order, axis=-1).astype(jnp.float32)
     ranked = ranked / jnp.where(temperature > 0, temperature, 1)
