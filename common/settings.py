@@ -1,5 +1,7 @@
 """What `fit` is given, checked before anything is trained."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -58,10 +60,17 @@ def _check_descent(tx, params):
     Accumulation and warm-up begin with updates of 0, and some methods look uphill before they descend, so that up to
     PROBES updates are added up before the verdict.
     """
-    if not jax.tree.leaves(params):
+    leaves, treedef = jax.tree.flatten(params)
+    if not leaves:
         raise ValueError("the optimizer has nothing to train: no variable of the model fits its `wrt`.")
-    place = zeros = jax.tree.map(jnp.zeros_like, params)
-    ones, state = jax.tree.map(jnp.ones_like, params), tx.init(zeros)
+    _probe(tx, treedef, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
+
+
+@functools.lru_cache(maxsize=16)  # training on with the same transformation needs no second look
+def _probe(tx, treedef, kinds):
+    ones = jax.tree.unflatten(treedef, [jnp.ones(shape, dtype) for shape, dtype in kinds])
+    place = zeros = jax.tree.map(jnp.zeros_like, ones)
+    state = tx.init(zeros)
     for _ in range(PROBES):
         try:
             updates, state = tx.update(ones, state, zeros)
