@@ -5,6 +5,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
+from benchmarks.loading import BATCH_SIZE, COUNT
+from benchmarks.tasks import MATMUL_FLOPS
+
 FOLDER = Path(__file__).parent
 NAMES = {
     "textbook": "NNX buku teks",
@@ -107,14 +110,14 @@ def _other_rows(results):
     yield ["delapan MLP satu per satu terhadap sekaligus dengan `vmap`", f"{_decimal(ratio)} kali"]
     for name, contender in results["load"].items():
         if name != "matmul":
-            rate = 9984 / contender["median"]  # images in the 78 full batches of an epoch
+            rate = BATCH_SIZE * (COUNT // BATCH_SIZE) / contender["median"]
             yield [f"memuat gambar: {name}", f"{rate:,.0f} gambar/s".replace(",", ".")]
 
 
 def write_table(results):
     """Write speed.md."""
     machine = ", ".join(f"{name} {value}" for name, value in results["machine"].items() if value is not None)
-    speed = 2 * 2048**3 / results["training"]["mlp"]["contenders"]["matmul"]["median"] / 1e9
+    speed = MATMUL_FLOPS / results["training"]["mlp"]["contenders"]["matmul"]["median"] / 1e9
     lines = [
         "# Kecepatan pada laptop",
         "",

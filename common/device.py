@@ -79,8 +79,8 @@ def compiler_options():
 
     On a CPU two of XLA's choices are undone. In JAX 0.7 it keeps weights packed for the matrix product by their
     address and does not notice that a donated buffer holds new ones: the first layer stops learning. From 0.10 on it
-    gives matrix products, sums and convolutions to a library (YNNPACK) that is fast at the first two, but whose weight
-    gradient of a convolution takes twice as long (`make bench` measures it).
+    gives matrix products, sums and convolutions to a library (YNNPACK) that is fast at the first two, but slow at the
+    weight gradient of a convolution: the CNN of `benchmarks` takes twice as long with it.
 
     Returns:
         `{name: value}`, empty on other backends.
