@@ -118,6 +118,7 @@ def write_table(results):
     """Write speed.md."""
     machine = ", ".join(f"{name} {value}" for name, value in results["machine"].items() if value is not None)
     speed = MATMUL_FLOPS / results["training"]["mlp"]["contenders"]["matmul"]["median"] / 1e9
+    apart = results.get("measured_apart", [])  # parts that were measured after the run of all others
     lines = [
         "# Kecepatan pada laptop",
         "",
@@ -126,7 +127,7 @@ def write_table(results):
         "",
         f"Setiap peserta berjalan dalam prosesnya sendiri, bergantian, {results['repeats']} kali, dari bobot sama; "
         "nilai *loss* dan gradiennya dicocokkan lebih dahulu. Waktu adalah median dalam milidetik, di dalam kurung "
-        "kuartilnya.",
+        "kuartilnya." + (f" Diukur tersendiri sesudahnya: {', '.join(apart)}." if apart else ""),
         "",
         "## Satu langkah pelatihan",
         "",
