@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
+from tiny import compiled
 
 from common import training
 from common.data import evaluation_loader, train_loader
@@ -40,17 +41,6 @@ def abstract(build):
 def shape_of(build, image_shape):
     """Return the shape of the logits of five images, without computing them."""
     return jax.eval_shape(lambda: build(make_rngs())(jnp.ones((5, *image_shape)))).shape
-
-
-@functools.cache
-def compiled_call(graphdef):
-    return jax.jit(lambda state, x: nnx.merge(graphdef, state)(x))
-
-
-def compiled(model):
-    """Return the compiled call, one for all models of a kind: quicker than a compilation for every operation."""
-    graphdef, state = nnx.split(model)
-    return functools.partial(compiled_call(graphdef), state)
 
 
 def make_arrays(shape, count=12):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from tiny import compiled
 
 from common.models.generation import generate, sample_token
 from common.models.rnn import CharacterModel
@@ -115,17 +116,6 @@ def test_settings_may_be_arguments_of_a_compiled_function(keys):
 def test_wrong_settings_are_refused(keys, settings, message):
     with pytest.raises(ValueError, match=message):
         sample_token(LOGITS, next(keys), **settings)
-
-
-@functools.cache
-def compiled_call(graphdef):
-    return jax.jit(lambda state, x: nnx.merge(graphdef, state)(x))
-
-
-def compiled(model):
-    """Return the compiled call, one for all models of a kind: quicker than a compilation for every operation."""
-    graphdef, state = nnx.split(model)
-    return functools.partial(compiled_call(graphdef), state)
 
 
 @functools.cache

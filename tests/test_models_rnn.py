@@ -1,6 +1,5 @@
 """Recurrent networks: numbers by hand, padding, both directions, causality, bad input, learning."""
 
-import functools
 import itertools
 
 import jax
@@ -9,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
+from tiny import compiled
 
 from common import training
 from common.data import train_loader
@@ -43,17 +43,6 @@ def make_language_model(dropout=0.0):
 
 def parameter_count(model):
     return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
-
-
-@functools.cache
-def compiled_call(graphdef, method):
-    return jax.jit(lambda state, *inputs: getattr(nnx.merge(graphdef, state), method)(*inputs))
-
-
-def compiled(model, method="__call__"):
-    """Return a compiled method, one for all models of a kind: quicker than a compilation for every operation."""
-    graphdef, state = nnx.split(model)
-    return functools.partial(compiled_call(graphdef, method), state)
 
 
 @pytest.mark.parametrize(("cell", "gates"), [("simple", 1), ("gru", 3), ("lstm", 4)])

@@ -8,6 +8,7 @@ import numpy as np
 import optax
 import pytest
 from flax import nnx
+from tiny import compiled
 
 from common import training
 from common.data import train_loader
@@ -118,17 +119,6 @@ def test_later_tokens_do_not_change_earlier_logits():
     assert before.shape == (2, 5, 7)
     np.testing.assert_allclose(before[:, :3], after[:, :3], atol=1e-6)
     assert (np.abs(before[:, 3:] - after[:, 3:]).max(-1) > 1e-3).all()
-
-
-@functools.cache
-def compiled_call(graphdef):
-    return jax.jit(lambda state, x: nnx.merge(graphdef, state)(x))
-
-
-def compiled(model):
-    """Return the compiled call, one for all models of a kind: quicker than a compilation for every operation."""
-    graphdef, state = nnx.split(model)
-    return functools.partial(compiled_call(graphdef), state)
 
 
 @functools.cache

@@ -1,4 +1,6 @@
-"""A small classification problem and a small model with all that is delicate: statistics, dropout, optimizer state."""
+"""A small classification problem, a small model with all that is delicate, and compiled calls of any model."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -66,3 +68,14 @@ def leaves_of(*nodes):
 def largest_difference(ones, others):
     """Return the largest absolute difference between two lists of arrays."""
     return max(float(np.abs(one.astype(np.float64) - other).max()) for one, other in zip(ones, others, strict=True))
+
+
+@functools.cache
+def _compiled_method(graphdef, method):
+    return jax.jit(lambda state, *inputs: getattr(nnx.merge(graphdef, state), method)(*inputs))
+
+
+def compiled(model, method="__call__"):
+    """Return a compiled method, one for all models of a kind: quicker than a compilation for every operation."""
+    graphdef, state = nnx.split(model)
+    return functools.partial(_compiled_method(graphdef, method), state)
