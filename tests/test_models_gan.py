@@ -194,9 +194,8 @@ def test_pair_learns_the_brightness_of_two_classes(kind):
     pair.eval()
     z = jax.random.normal(jax.random.key(1), (40, 3))
     brightness = [float(pair.generator(z, jnp.full(40, label)).mean()) for label in (0, 1)]
-    assert (
-        brightness[1] - brightness[0] > 0.4
-    )  # of 1.2: the pair circles around the data; blind to labels it would be 0
+    # The data differ by 1.2 and the pair circles around them; blind to the labels, its difference would be 0.
+    assert brightness[1] - brightness[0] > 0.4
 
 
 def test_each_loss_moves_its_own_network_only(keys):
