@@ -13,6 +13,10 @@ from .metrics import add_up, means
 
 RECORDED = ("step", "steps_per_epoch", "history", "last_finite", "uncounted")  # attributes saved as they are
 REPORT = 50  # steps between two readings of the metrics, which stay on the device until then
+# The same where several CPU devices share a batch: 20 steps under way at most. XLA (seen with JAX 0.10) lets 32 of them
+# wait for a device; launching another blocks a thread of the very pool, about one thread a device, in which the running
+# step must meet the other devices for its all-reduce: one device is left without a thread, and all wait for each other.
+CPU_DEVICES_REPORT = 10
 
 
 class NonFiniteLoss(FloatingPointError):
@@ -53,6 +57,8 @@ class Run:
         self.has_members = isinstance(model, list)
         self.placement = PLACEMENTS[strategy]
         self.last_finite, self.uncounted, self._unread = None, 0, []
+        is_shared_on_cpu = strategy not in ("jit", "vmap") and jax.default_backend() == "cpu"
+        self._report = CPU_DEVICES_REPORT if is_shared_on_cpu else REPORT
         self.loader_identity = getattr(loader, "identity", None)
         if jax.process_count() > 1:
             loader = loader.shard(jax.process_index(), jax.process_count())
@@ -93,8 +99,8 @@ class Run:
         """Count a step and keep its metrics; nothing waits for them before a report is due."""
         self.step += 1
         self._unread.append(metrics)
-        if len(self._unread) == 2 * REPORT:  # the older half is finished by now, so that reading it stops nobody
-            self.read(REPORT)
+        if len(self._unread) == 2 * self._report:  # the older half is finished by now: reading it stops nobody
+            self.read(self._report)
 
     def read(self, count=None):
         """Fetch the metrics of the oldest `count` unread steps (None: of all) and add them to the totals.

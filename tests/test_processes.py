@@ -16,10 +16,11 @@ from common.device import connect_processes
 from common.losses import cross_entropy
 
 TESTS = Path(__file__).parent
+LONG_EPOCH = {"batch_size": 8, "count": 8 * 150}  # far more steps than XLA lets run ahead
 
 
-def outcomes_of(count, *arguments, timeout=120):
-    """Run `one_of_many.py` in `count` processes; return (status, output, errors) of each."""
+def outcomes_of(count, *arguments, timeout=120, program=(TESTS / "one_of_many.py",)):
+    """Run a program, `one_of_many.py`, in `count` processes; return (status, output, errors) of each."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -27,7 +28,7 @@ def outcomes_of(count, *arguments, timeout=120):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     programs = []
     for index in range(count):
-        command = [sys.executable, TESTS / "one_of_many.py", *map(str, (address, index, count, *arguments))]
+        command = [sys.executable, *program, *map(str, (address, index, count, *arguments))]
         programs.append(subprocess.Popen(command, env=variables, **pipes))
     try:
         outputs = [program.communicate(timeout=timeout) for program in programs]
@@ -75,6 +76,18 @@ def test_two_processes_give_the_numbers_of_one(tmp_path, devices, strategy, alon
 def test_two_processes_resume_together(tmp_path, alone):
     run_processes(2, 1, tmp_path, 2)
     compare(run_processes(2, 1, tmp_path, 4), tmp_path, alone)
+
+
+def test_processes_do_not_run_ahead_until_they_hang(tmp_path):
+    change = f"program.make_loaders = lambda epochs: tiny.make_loaders(epochs, **{LONG_EPOCH})"
+    program = ("-c", f"import one_of_many as program, tiny; {change}; program.main()")
+    outcomes = outcomes_of(2, 4, tmp_path, 1, timeout=45, program=program)
+    assert [status for status, *_ in outcomes] == [0, 0], outcomes
+    model, optimizer = make_pair()
+    loader, check = make_loaders(1, **LONG_EPOCH)
+    expected = training.fit(model, optimizer, loader, cross_entropy, validation=check, callbacks=())
+    for _, output, _ in outcomes:
+        assert json.loads(output.splitlines()[-1])[1]["loss"] == pytest.approx(expected["loss"], abs=1e-4)
 
 
 def test_pmap_is_refused_for_several_processes(tmp_path):
