@@ -1,0 +1,49 @@
+"""Networks trained beforehand, for lessons that start where another lesson ended.
+
+Each is one safetensors file beside this module. Its metadata say which command made it, the SHA-256 of the code that
+trained it, how it did on the test set, how long it took and on which versions. `tools/build_weights.py` makes them.
+"""
+
+from pathlib import Path
+
+from flax import nnx
+
+from ..models.convnet import ResNet, ResNetConfig
+from ..weights import import_weights
+
+FOLDER = Path(__file__).parent
+MODELS = {  # name -> a function of nnx.Rngs that makes the untrained model
+    "mnist_classifier": lambda rngs: ResNet(ResNetConfig(1, 10, stem_strides=2), rngs=rngs),
+    "fashion_mnist_classifier": lambda rngs: ResNet(ResNetConfig(1, 10), rngs=rngs),
+}
+
+
+def load_pretrained(name):
+    """Load a trained network by name.
+
+    Args:
+        name: a key of `MODELS`.
+
+    Returns:
+        (model, metadata): an `nnx.Module` in evaluation mode; `{str: str}` with "command", "code_sha256",
+        "validation_accuracy", "test_accuracy", "seconds" of training, "versions", "licence".
+
+    Raises:
+        ValueError: unknown name, or a damaged file.
+        FileNotFoundError: the file is missing; reinstall the package or run the command in `tools/build_weights.py`.
+
+    Example:
+        `model, facts = load_pretrained("mnist_classifier")`; `model(x)` gives logits (B, 10) for x (B, 28, 28, 1) in
+        [0, 1], and `model.features(x)` the last feature maps.
+    """
+    if name not in MODELS:
+        raise ValueError(f"unknown network {name!r}; available: {', '.join(MODELS)}.")
+    model = MODELS[name](nnx.Rngs(0))
+    metadata = import_weights(weights_path(name), model)
+    model.eval()
+    return model, metadata
+
+
+def weights_path(name):
+    """Return the path of the file of a network."""
+    return FOLDER / f"{name}.safetensors"
