@@ -3,8 +3,10 @@
 import json
 
 import nbformat
+import numpy as np
 import pytest
 from data_nb.lesson import NAME, finish, good_lesson, make_root, picture
+from IPython.display import Audio
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from tools.nb import main
@@ -190,6 +192,13 @@ def test_progress_bar_and_exempt_line_pass(repository):
     finish(notebook, path, root=root)
     found = lesson_problems(path, root=root, repository=read_repository(root))
     assert not [line for line in found if "usang" in line]
+
+
+def test_sound_passes_and_no_other_html_rides_along(repository):
+    html = Audio(np.sin(np.arange(800)), rate=8000)._repr_html_()
+    assert problems_after(repository, add_output(display("text/html", html))) == ""
+    found = problems_after(repository, add_output(display("text/html", html + "<script>1</script>")))
+    assert "keluaran text/html tidak boleh" in found
 
 
 def test_changed_code_is_stale(repository):

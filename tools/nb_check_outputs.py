@@ -6,6 +6,9 @@ from tools.nb_outputs import is_progress
 
 ALLOWED = {"text/plain", "image/png", "image/jpeg"}
 PICTURES = {"image/png", "image/jpeg"}
+SOUND = re.compile(  # what IPython.display.Audio makes of a WAV file: the one HTML that a lesson needs
+    r'\s*<audio\b[^<>]*>\s*<source src="data:audio/wav;base64,[\w+/=]+" type="audio/wav" ?/>[^<>]*</audio>\s*'
+)
 TRAINING_FIGURES, OTHER_FIGURES = 4, 3
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:home|root|Users|work|tmp|var/folders)/|\b[A-Z]:\\+(?:Users|Windows|Program)")
 ADDRESS = re.compile(r"https?://\S+")
@@ -37,9 +40,11 @@ def _problems(output):
     if output.output_type == "error":
         yield f"keluaran galat {output.ename}: tangkap dan cetak pesannya, atau perbaiki"
         return
-    for kind in set(output.get("data", {})) - ALLOWED:
-        yield f"keluaran {kind} tidak boleh; cukup teks, PNG, atau JPEG"
-    text = output.get("text", "") or output.get("data", {}).get("text/plain", "")
+    data = output.get("data", {})
+    for kind in set(data) - ALLOWED:
+        if not (kind == "text/html" and SOUND.fullmatch(data[kind])):
+            yield f"keluaran {kind} tidak boleh; cukup teks, PNG, JPEG, atau bunyi WAV"
+    text = output.get("text", "") or data.get("text/plain", "")
     yield from _path_problems(text, "keluaran")
     if TIMESTAMP.search(text):
         yield f"keluaran memuat waktu {TIMESTAMP.search(text).group()!r}"
