@@ -26,7 +26,9 @@ def test_kernels_stop_at_deprecated_calls_of_the_course_only(tmp_path, monkeypat
 def test_setup_cell_may_add_the_package_and_move_flax():
     before = {"jax": "0.7.2", "flax": "0.11.2"}
     compat_colab.check_setup(before, {"jax": "0.7.2", "flax": "0.12.0", "dl-jax101": "0.1.0"}, name="dl-jax101")
-    with pytest.raises(compat_environments.CompatError, match=r"\['dl-jax101', 'flax', 'jax'\]"):
+    added = {"dl-jax101": "0.1.0", "equinox": "0.13.8"}
+    compat_colab.check_setup(before, {"jax": "0.7.2", "flax": "0.12.0", **added}, name="dl-jax101")
+    with pytest.raises(compat_environments.CompatError, match=r"\['flax', 'jax'\]"):
         compat_colab.check_setup(before, {"jax": "0.8.0", "flax": "0.12.0", "dl-jax101": "0.1.0"}, name="dl-jax101")
     with pytest.raises(compat_environments.CompatError, match="flax"):
         compat_colab.check_setup(before, {**before, "flax": "0.12.0"}, name="dl-jax101")

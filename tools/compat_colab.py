@@ -56,19 +56,20 @@ def installed(python: Path) -> dict[str, str]:
 
 
 def check_setup(before: dict[str, str], after: dict[str, str], *, name: str) -> None:
-    """Check that the setup cell added `name`, moved flax, and did nothing else.
+    """Check that the setup cell added `name` and moved flax, but no other package that was there before.
 
     Args:
         before, after: dicts from package name to version.
         name: the distribution of this project.
 
     Raises:
-        CompatError: other packages changed, or these did not.
+        CompatError: other packages moved or went away, or these did not change.
     """
-    changed = {package for package, _ in before.items() ^ after.items()}
-    if changed != {name, "flax"} or name not in after:
+    moved = {package for package in before if after.get(package) != before[package]}
+    if moved != {"flax"} or name not in after.keys() - before.keys():
         raise CompatError(
-            f"sel persiapan harus menambah {name} dan menggeser flax saja; yang berubah: {sorted(changed)}; "
+            f"sel persiapan harus menambah {name} dan, dari yang sudah ada, menggeser flax saja; "
+            f"yang bergeser: {sorted(moved)}, yang baru: {sorted(after.keys() - before.keys())}; "
             "longgarkan batas versi di pyproject.toml"
         )
 
