@@ -68,18 +68,24 @@ def _check_descent(tx, params):
 
 @functools.lru_cache(maxsize=16)  # training on with the same transformation needs no second look
 def _probe(tx, treedef, kinds):
-    ones = jax.tree.unflatten(treedef, [jnp.ones(shape, dtype) for shape, dtype in kinds])
-    place = zeros = jax.tree.map(jnp.zeros_like, ones)
-    state = tx.init(zeros)
+    def tree_of(value):
+        return jax.tree.unflatten(treedef, [jnp.full(shape, value, dtype) for shape, dtype in kinds])
+
+    @jax.jit  # one program; run operation by operation, each shape would cost a compilation of its own
+    def take_step(place, state):
+        updates, state = tx.update(tree_of(1), state, tree_of(0))
+        place = jax.tree.map(jnp.add, place, updates)
+        return place, state, sum(leaf.sum() for leaf in jax.tree.leaves(place))
+
+    place = tree_of(0)
+    state = tx.init(place)
     for _ in range(PROBES):
         try:
-            updates, state = tx.update(ones, state, zeros)
+            place, state, height = take_step(place, state)
         except TypeError as error:
             raise ValueError(
                 f"fit gives an Optax transformation gradients and parameters only; this one expects more: {error}."
             ) from error
-        place = jax.tree.map(jnp.add, place, updates)
-        height = sum(float(leaf.sum()) for leaf in jax.tree.leaves(place))
         if height < 0:
             return
     if height > 0:
