@@ -38,7 +38,7 @@ def load_pretrained(name):
     """
     if name not in MODELS:
         raise ValueError(f"unknown network {name!r}; available: {', '.join(MODELS)}.")
-    model = MODELS[name](nnx.Rngs(0))
+    model = nnx.eval_shape(lambda: MODELS[name](nnx.Rngs(0)))  # shapes alone: the file holds every number
     metadata = import_weights(weights_path(name), model)
     model.eval()
     return model, metadata
