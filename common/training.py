@@ -19,6 +19,8 @@ from .modules import modules_of
 from .run import NonFiniteLoss, Run, split_members
 from .settings import check_settings
 
+PROBES = 4  # updates tried to see which way a transformation goes
+
 
 def make_step(graphdef, loss, axis_name=None):
     """Make the pure training step of a model and its optimizer.
@@ -172,6 +174,8 @@ def fit(model, optimizer, loader, loss, *, validation=None, key=None, strategy=N
     """
     key = jax.random.key(0) if key is None else key
     strategy = check_settings(model, optimizer, loader, validation, key, strategy)
+    first_model, first_optimizer = (model[0], optimizer[0]) if isinstance(model, list) else (model, optimizer)
+    _check_descent(first_optimizer.tx, nnx.state(first_model, first_optimizer.wrt))
     callbacks = (Progress(),) if callbacks is None else callbacks
     callbacks = sorted(callbacks, key=lambda callback: isinstance(callback, Checkpoint))  # it saves what others did
     run = Run(model, optimizer, loader, key, strategy)
@@ -189,6 +193,48 @@ def fit(model, optimizer, loader, loss, *, validation=None, key=None, strategy=N
             _name_bad_input(model[0] if run.has_members else model, loader, error.step - 1, loss, nnx.Rngs(key))
             raise
     return run.history
+
+
+def _check_descent(tx, params):
+    """Raise ValueError when the first updates of `tx` go up a constant gradient: its learning rate is negative.
+
+    Accumulation and warm-up begin with updates of 0, and some methods look uphill before they descend, so that up to
+    PROBES updates are added up before the verdict.
+    """
+    leaves, treedef = jax.tree.flatten(params)
+    if not leaves:
+        raise ValueError("the optimizer has nothing to train: no variable of the model fits its `wrt`.")
+    _probe(tx, treedef, tuple((leaf.shape, leaf.dtype) for leaf in leaves))
+
+
+@functools.lru_cache(maxsize=16)  # training on with the same transformation needs no second look
+def _probe(tx, treedef, kinds):
+    def tree_of(value):
+        return jax.tree.unflatten(treedef, [jnp.full(shape, value, dtype) for shape, dtype in kinds])
+
+    @jax.jit  # one program; run operation by operation, each shape would cost a compilation of its own
+    def take_step(place, state):
+        updates, state = tx.update(tree_of(1), state, tree_of(0))
+        place = jax.tree.map(jnp.add, place, updates)
+        return place, state, sum(leaf.sum() for leaf in jax.tree.leaves(place))
+
+    place = tree_of(0)
+    state = tx.init(place)
+    for _ in range(PROBES):
+        try:
+            place, state, height = take_step(place, state)
+        except TypeError as error:
+            raise ValueError(
+                f"fit gives an Optax transformation gradients and parameters only; this one expects more: {error}."
+            ) from error
+        if height < 0:
+            return
+    if height > 0:
+        raise ValueError(
+            f"the learning rate must be at least 0: for a constant gradient of 1 the first {PROBES} updates go up, by "
+            f"{height / sum(leaf.size for leaf in jax.tree.leaves(place)):.3g} a parameter. To maximize, minimize the "
+            "negative loss."
+        )
 
 
 def _train(run, step, hold, callbacks, measure):
