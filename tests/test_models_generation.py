@@ -166,6 +166,13 @@ def test_same_key_same_text_and_longer_texts_begin_alike(keys, make):
     np.testing.assert_array_equal(write(model, PROMPT, 3, key, 1.0, length=9)[:, :6], text)
 
 
+def test_top_p_of_one_keeps_tokens_whose_mass_rounds_away(keys, monkeypatch):
+    weighed = []
+    monkeypatch.setattr(jax.random, "categorical", lambda key, logits: weighed.append(logits) or logits.argmax(-1))
+    sample_token(jnp.array([0.0, -20.0, -21.0]), next(keys), top_p=1.0)
+    assert jnp.isfinite(weighed[0]).all()
+
+
 def test_top_k_and_top_p_reach_the_sampler(keys):
     graphdef, state = nnx.split(make_character_model())
 

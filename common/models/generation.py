@@ -75,7 +75,8 @@ def sample_token(logits, key, *, temperature=1.0, top_k=None, top_p=None):
     if top_p is not None:
         probabilities = jax.nn.softmax(ranked)
         before = jnp.cumsum(probabilities, axis=-1) - probabilities  # of all tokens that are more likely
-        ranked = jnp.where(before < top_p, ranked, -jnp.inf)
+        keep = (before < top_p) | (jnp.asarray(top_p) >= 1)  # in float32 `before` may round to 1
+        ranked = jnp.where(keep, ranked, -jnp.inf)
     drawn = jnp.where(temperature > 0, jax.random.categorical(key, ranked), 0)  # (...), a rank
     return jnp.take_along_axis(order, drawn[..., None], axis=-1)[..., 0].astype(jnp.int32)
 
