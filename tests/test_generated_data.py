@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from common.data import batik, gamelan, rumah, spiral
+from common.data import COLOURS, RECALL_SYMBOLS, SHAPES, batik, gamelan, recall_task, rumah, spiral
 
 LABELLED = {
     "batik": (batik.make_batik, 8),
@@ -224,3 +224,31 @@ def test_gamelan_needs_the_spectrum():
     frames = np.lib.stride_tricks.sliding_window_view(waves, 256, axis=1)[:, ::128] * np.hanning(256)
     spectrogram = np.log(np.abs(np.fft.rfft(frames)) + 1e-3)
     assert linear_accuracy(spectrogram, labels, train=700, ridge=0.1) > 0.85
+
+
+def test_recall_sequences_hold_one_colour_and_then_one_shape():
+    task = recall_task(600, length=15, seed=3)
+    x, y = task["x"], task["y"]
+    assert (x.shape, x.dtype, y.shape, y.dtype) == ((600, 15), np.int32, (600,), np.int32)
+    assert set(np.unique(x)) == set(range(1, len(RECALL_SYMBOLS)))
+    for tokens, label in zip(x, y, strict=True):
+        names = [RECALL_SYMBOLS[token] for token in tokens]
+        places = [place for place, name in enumerate(names) if name in SHAPES]
+        assert names[0] in COLOURS and not set(names[1:]) & set(COLOURS)
+        assert len(places) == 1 and 1 <= places[0] <= 10
+        assert label == 4 * COLOURS.index(names[0]) + SHAPES.index(names[places[0]])
+    assert np.bincount(y, minlength=16).min() > 15  # 37.5 expected
+    assert set((x[:, 1:] > 8).argmin(axis=1) + 1) == set(range(1, 11))
+
+
+def test_recall_task_depends_on_its_seed_alone():
+    first, again, other = recall_task(20, seed=4), recall_task(20, seed=4), recall_task(20, seed=5)
+    assert first["x"].shape == (20, 60)
+    np.testing.assert_array_equal(first["x"], again["x"])
+    assert not np.array_equal(first["x"], other["x"])
+
+
+@pytest.mark.parametrize(("count", "length"), [(0, 60), (5, 11)])
+def test_recall_task_refuses_sizes_too_small(count, length):
+    with pytest.raises(ValueError, match=f"got count {count} and length {length}"):
+        recall_task(count, length=length)

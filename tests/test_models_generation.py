@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 from tiny import compiled
 
-from common.models.generation import generate, sample_token
+from common.models.generation import continue_text, generate, sample_token
 from common.models.rnn import CharacterModel
 from common.models.transformer import GPT, GPTConfig
 
@@ -164,6 +164,28 @@ def test_same_key_same_text_and_longer_texts_begin_alike(keys, make):
     np.testing.assert_array_equal(text, write(model, PROMPT, 3, key, 1.0))
     assert (text != write(model, PROMPT, 3, next(keys), 1.0)).any()
     np.testing.assert_array_equal(write(model, PROMPT, 3, key, 1.0, length=9)[:, :6], text)
+
+
+def test_one_compilation_writes_texts_of_any_length(keys, make):
+    model, key = make(), next(keys)
+    graphdef, weights = nnx.split(model)
+    traces = []
+
+    @jax.jit
+    def write_two(weights, state, written, key):
+        traces.append(1)
+        return continue_text(nnx.merge(graphdef, weights), state, written, count=2, key=key)
+
+    start, longest = model.start(PROMPT), write(model, PROMPT, 3, key, 1.0, length=9)
+    for length in (1, 4, 9):
+        state, pieces = start, []
+        for written in range(0, length, 2):
+            state, piece = write_two(weights, state, written, key)
+            pieces.append(piece)
+        np.testing.assert_array_equal(np.concatenate(pieces, 1)[:, :length], longest[:, :length])
+    assert len(traces) == 1
+    with pytest.raises(ValueError, match="count must be at least 1, got 0"):
+        continue_text(model, start, 0, count=0, key=key)
 
 
 def test_top_p_of_one_keeps_tokens_whose_mass_rounds_away(keys, monkeypatch):

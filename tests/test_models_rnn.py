@@ -20,6 +20,7 @@ from common.models.rnn import (
     SequenceClassifierConfig,
     reverse_sequences,
     sequence_lengths,
+    set_chrono_bias,
 )
 
 WORDS = np.array([[3, 1, 2, 0, 0], [5, 0, 0, 0, 0], [2, 4, 4, 1, 6], [1, 2, 3, 5, 0]], np.int32)
@@ -238,3 +239,31 @@ def test_bfloat16_gives_nearly_the_same_loss(cell):
 
     expected, found = losses(state, {"x": WORDS, "y": np.array([0, 1, 2, 1])})
     assert found != expected and found == pytest.approx(float(expected), rel=0.05)
+
+
+def test_chrono_bias_spreads_the_memories_of_an_lstm(keys):
+    cell = nnx.OptimizedLSTMCell(3, 400, rngs=make_rngs())
+    set_chrono_bias(cell, 50, next(keys))
+    to_input, forget, candidate, output = np.split(np.asarray(cell.dense_h.bias[...]), 4)
+    np.testing.assert_array_equal(to_input, -forget)
+    assert not candidate.any() and not output.any()
+    memories = 1 / (1 - 1 / (1 + np.exp(-forget.astype(np.float64))))  # 1 / (1 - f), steps
+    np.testing.assert_allclose(np.quantile(memories, [0, 0.5, 1]), [2, 26, 50], atol=2)
+    (c, _), _ = cell((jnp.ones((1, 400)), jnp.zeros((1, 400))), jnp.zeros((1, 3)))  # nothing comes in: c shrinks to f
+    np.testing.assert_allclose(c[0], 1 / (1 + np.exp(-forget)), rtol=1e-5)
+
+
+def test_chrono_bias_of_a_gru_keeps_its_state(keys):
+    cell = nnx.GRUCell(3, 400, rngs=make_rngs())
+    set_chrono_bias(cell, 50, next(keys))
+    cell.dense_h.kernel[...] = 0 * cell.dense_h.kernel[...]
+    h, _ = cell(jnp.full((1, 400), 0.5), jnp.zeros((1, 3)))  # the candidate is 0 now
+    memories = 1 / (1 - 2 * np.asarray(h[0], np.float64))
+    np.testing.assert_allclose(np.quantile(memories, [0, 0.5, 1]), [2, 26, 50], atol=2)
+
+
+def test_chrono_bias_refuses_other_cells_and_short_memories(keys):
+    with pytest.raises(TypeError, match="got SimpleCell"):
+        set_chrono_bias(nnx.SimpleCell(3, 4, rngs=make_rngs()), 50, next(keys))
+    with pytest.raises(ValueError, match="got 2"):
+        set_chrono_bias(nnx.GRUCell(3, 4, rngs=make_rngs()), 2, next(keys))

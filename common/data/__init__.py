@@ -5,10 +5,14 @@ from .dataset import Dataset, split_validation
 from .download import DownloadError
 from .embedded import CorruptDataError
 from .loaders import Loader, evaluation_loader, train_loader
+from .recall import COLOURS, RECALL_SYMBOLS, SHAPES, recall_task
 from .registry import dataset_names, load_dataset
 from .text import Vocabulary, windows
 
 __all__ = [
+    "COLOURS",
+    "RECALL_SYMBOLS",
+    "SHAPES",
     "CorruptDataError",
     "Dataset",
     "DownloadError",
@@ -19,6 +23,7 @@ __all__ = [
     "dataset_names",
     "evaluation_loader",
     "load_dataset",
+    "recall_task",
     "split_validation",
     "train_loader",
     "windows",

@@ -85,7 +85,8 @@ def generate(model, prompt, *, length, key, prompt_length=None, **sampling):
     """Write on after a prompt.
 
     A pure function: the caller compiles it. One compilation serves all prompts of one padded size (B, P), with
-    `prompt_length`, key and sampling settings as arguments; another P or `length` is another compilation.
+    `prompt_length`, key and sampling settings as arguments; another P or `length` is another compilation. For texts of
+    any length from one compilation, call `continue_text` again and again.
 
     Args:
         model: `LanguageModel`, in evaluation mode (`model.eval()`).
@@ -115,13 +116,40 @@ def generate(model, prompt, *, length, key, prompt_length=None, **sampling):
     """
     _check_prompt(prompt, prompt_length, length, model.context)
 
+    start = model.start(jnp.asarray(prompt), prompt_length)
+    return continue_text(model, start, 0, count=length, key=key, **sampling)[1]
+
+
+def continue_text(model, state, written, *, count, key, **sampling):
+    """Write `count` tokens more, from where the prompt or an earlier call ended.
+
+    Compiled once for one `count`, it writes texts of any length: pass the state of each call to the next one.
+
+    Args:
+        model: as in `generate`.
+        state: (carry, logits) of `model.start` or of an earlier call.
+        written: how many tokens were written before, an integer or a scalar array; it numbers the draws, so that texts
+            do not depend on how they are cut.
+        count: how many tokens to write, a Python integer of at least 1.
+        key: PRNG key, the same for the whole text.
+        sampling: as in `generate`.
+
+    Returns:
+        (state, tokens): for the next call; (B, count) int32. The model's context is not checked.
+
+    Raises:
+        ValueError: count is below 1.
+    """
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}.")
+
     def write(state, number):
         carry, logits = state
         token = sample_token(logits, jax.random.fold_in(key, number), **sampling)  # (B,)
         return model.step(carry, token), token
 
-    start = model.start(jnp.asarray(prompt), prompt_length)
-    return jax.lax.scan(write, start, jnp.arange(length))[1].T  # (length, B) -> (B, length)
+    state, tokens = jax.lax.scan(write, state, written + jnp.arange(count))
+    return state, tokens.T  # (count, B) -> (B, count)
 
 
 def _check_settings(temperature, top_k, top_p):

@@ -113,6 +113,39 @@ def reverse_sequences(x, lengths):
     return jnp.take_along_axis(x, (lengths[:, None] - 1 - places) % x.shape[1], axis=1)
 
 
+def set_chrono_bias(cell, longest, key):
+    """Set the gate biases of a new cell so that its units forget at paces spread from 1 step to `longest`.
+
+    A unit that keeps the share f of its state in each step remembers for about 1 / (1 - f) steps. With inputs near 0,
+    f is the sigmoid of the bias; the bias log(t - 1) therefore gives a memory of t steps, and t is drawn evenly from
+    [2, longest].
+
+    Args:
+        cell: `nnx.OptimizedLSTMCell`, whose input gate gets the opposite bias, or `nnx.GRUCell`; changed in place.
+        longest: steps, at least 3.
+        key: PRNG key.
+
+    Raises:
+        ValueError: longest is below 3.
+        TypeError: the cell is of another class.
+
+    References:
+        Tallec and Ollivier (2018), Can recurrent neural networks warp time?, "chrono initialization".
+    """
+    if longest < 3:
+        raise ValueError(f"expected longest of at least 3 steps, got {longest}.")
+    H = cell.hidden_features
+    keep = jnp.log(jax.random.uniform(key, (H,), minval=1, maxval=longest - 1))
+    if type(cell) is nnx.OptimizedLSTMCell:  # biases of the input, forget, cell and output gate, H each
+        bias = cell.dense_h.bias
+        bias[...] = bias[...].at[: 2 * H].set(jnp.concatenate([-keep, keep]))
+    elif type(cell) is nnx.GRUCell:  # of the reset gate, of the update gate, which keeps, and of the candidate
+        bias = cell.dense_i.bias
+        bias[...] = bias[...].at[H : 2 * H].set(keep)
+    else:
+        raise TypeError(f"expected an nnx.OptimizedLSTMCell or nnx.GRUCell, got {type(cell).__name__}.")
+
+
 class CharacterModel(nnx.Module):
     """Embed the characters, run an LSTM, predict every next character.
 
