@@ -135,7 +135,8 @@ def continue_text(model, state, written, *, count, key, **sampling):
         sampling: as in `generate`.
 
     Returns:
-        (state, tokens): for the next call; (B, count) int32. The model's context is not checked.
+        (state, tokens): for the next call; (B, count) int32. Beyond the model's context the logits of a `GPT`
+        are NaN.
 
     Raises:
         ValueError: count is below 1.

@@ -114,7 +114,7 @@ def reverse_sequences(x, lengths):
 
 
 def set_chrono_bias(cell, longest, key):
-    """Set the gate biases of a new cell so that its units forget at paces spread from 1 step to `longest`.
+    """Set the gate biases of a new cell so that its units remember for times spread from 2 to `longest` steps.
 
     A unit that keeps the share f of its state in each step remembers for about 1 / (1 - f) steps. With inputs near 0,
     f is the sigmoid of the bias; the bias log(t - 1) therefore gives a memory of t steps, and t is drawn evenly from
