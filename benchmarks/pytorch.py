@@ -254,7 +254,7 @@ class UNet(nn.Module):
         self.middle = nn.ModuleList(map(ConditionedBlock, model.middle))
         self.grow = nn.ModuleList(map(_transposed, model.grow))
         self.up = nn.ModuleList(map(ConditionedBlock, model.up))
-        self.norm = _group_norm(model.norm)
+        self.norm, self.share = _group_norm(model.norm), _linear(model.share)
 
     def forward(self, x, t):
         angles = t[:, None] * 10_000.0 ** -(torch.arange(32) / 32)
@@ -268,7 +268,7 @@ class UNet(nn.Module):
             h = block(h, condition)
         for grow, block in zip(self.grow, self.up, strict=True):
             h = block(grow(h) + skips.pop(), condition)
-        return self.last(F.silu(self.norm(h)))
+        return self.share(F.silu(condition))[:, :, None, None] * x + self.last(F.silu(self.norm(h)))
 
 
 class Block(nn.Module):

@@ -182,6 +182,7 @@ class UNet(nnx.Module):
         self.grow = nnx.List([nnx.ConvTranspose(*pair, (4, 4), strides=(2, 2), rngs=rngs) for pair in grows])
         self.up = nnx.List([ConditionedBlock(n, 64, rngs) for n in (32, 16)])
         self.norm = nnx.GroupNorm(16, 8, rngs=rngs)
+        self.share = nnx.Linear(64, 1, rngs=rngs)
         self.last = nnx.Conv(16, 1, (3, 3), rngs=rngs)
 
     def __call__(self, x, t):
@@ -196,7 +197,7 @@ class UNet(nnx.Module):
             h = block(h, condition)
         for grow, block in zip(self.grow, self.up, strict=True):
             h = block(grow(h) + skips.pop(), condition)
-        return self.last(nnx.silu(self.norm(h)))
+        return self.share(nnx.silu(condition))[:, None, None, :] * x + self.last(nnx.silu(self.norm(h)))
 
 
 @nnx.jit

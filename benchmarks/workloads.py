@@ -17,32 +17,26 @@ from common import training
 from common.losses import cross_entropy
 from common.models import MLP
 from common.models.convnet import CNN, ResNet, ResNetConfig
-from common.models.diffusion import UNet, UNetConfig, add_noise, cosine_alpha_bar
-from common.models.gan import DCGANConfig, DCGANDiscriminator, DCGANGenerator, discriminator_loss, generator_loss
+from common.models.diffusion import add_noise, cosine_alpha_bar
+from common.models.gan import GAN, DCGANConfig, DCGANDiscriminator, DCGANGenerator, discriminator_loss, generator_loss
 from common.models.rnn import CharacterModel
 from common.models.transformer import GPT, GPTConfig
+from common.models.unet import UNet, UNetConfig
+from common.modules import frozen
 
 RATE = 1e-3  # of Adam
 VOCABULARY = 64
 CONTEXT = 1024  # the longest text that is measured
 
 
-class GAN(nnx.Module):
-    """Generator and discriminator that learn in one step, from the same generated images."""
-
-    def __init__(self, generator, discriminator):
-        self.generator, self.discriminator = generator, discriminator
-
-
 def gan_loss(model, batch, rngs=None):
     """Add the losses of both networks, each blind to the other's weights."""
     fake = model.generator(batch["z"])
-    graphdef, params, rest = nnx.split(model.discriminator, nnx.Param, ...)
-    rest = jax.tree.map(lambda leaf: leaf, rest)  # statistics follow the discriminator's own passes only
-    frozen = nnx.merge(graphdef, jax.lax.stop_gradient(params), rest)
     real_logits = model.discriminator(batch["x"])
     fake_logits = model.discriminator(jax.lax.stop_gradient(fake))
-    return _as_metric(discriminator_loss(real_logits, fake_logits) + generator_loss(frozen(fake)), batch)
+    return _as_metric(
+        discriminator_loss(real_logits, fake_logits) + generator_loss(frozen(model.discriminator)(fake)), batch
+    )
 
 
 def diffusion_loss(model, batch, rngs=None):

@@ -105,3 +105,37 @@ def confusion_matrix(labels, predictions, class_count):
     matrix = np.zeros((class_count, class_count), np.int64)
     np.add.at(matrix, (labels, predictions), 1)
     return matrix
+
+
+def frechet_distance(features, others):
+    """Compute the squared Frechet distance between the normal distributions fitted to two sets of features.
+
+    Args:
+        features: (N, D) float array, for instance of real images.
+        others: (M, D) float array, for instance of generated ones.
+
+    Returns:
+        Float >= 0: |m - m'|^2 + trace(S + S' - 2 (S^1/2 S' S^1/2)^1/2) of means m and covariances S; 0 for equal sets.
+        Small sets raise it, so compare only sets of the same sizes.
+
+    Raises:
+        ValueError: the widths differ, a set has fewer than 2 rows, or a number is not finite.
+
+    References:
+        Heusel et al. (2017), equation 6 (there with features of the Inception network: "FID"); Dowson and Landau
+        (1982).
+    """
+    features, others = (np.asarray(each, np.float64) for each in (features, others))
+    for each in (features, others):
+        if each.ndim != 2 or len(each) < 2 or each.shape[1] != features.shape[1]:
+            raise ValueError(
+                f"expected (N, D) and (M, D), N and M at least 2, got {features.shape} and {others.shape}."
+            )
+        if not np.isfinite(each).all():
+            raise ValueError("expected finite features, got NaN or infinity; look at the images they come from.")
+    covariances = [np.cov(each, rowvar=False).reshape(each.shape[1], -1) for each in (features, others)]  # (D, D)
+    values, vectors = np.linalg.eigh(covariances[0])
+    root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    overlap = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ covariances[1] @ root), 0)).sum()
+    between_means = np.square(features.mean(0) - others.mean(0)).sum()
+    return float(max(between_means + sum(map(np.trace, covariances)) - 2 * overlap, 0))

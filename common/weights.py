@@ -13,17 +13,20 @@ from flax import nnx
 from .checkpoint import compare_shapes, shapes_of
 
 
-def export_weights(path, model, metadata=None):
+def export_weights(path, model, metadata=None, *, dtype=None):
     """Write all variables of a model, but for random streams, to a safetensors file.
 
     Args:
         path: file to write, usually `*.safetensors`; an older one is replaced only when the new one is complete.
         model: `nnx.Module`; arrays are named by their path, as in "layers.0.kernel".
         metadata: `{str: str}` to store with them, for instance how they were trained.
+        dtype: of the floats in the file, for instance `numpy.float16` to halve it; None keeps theirs.
     """
     path = Path(path)
     staged = path.with_name(f".{path.name}.tmp")
     arrays = {name: np.array(leaf) for name, leaf in _named(_variables(model)).items()}
+    if dtype is not None:
+        arrays = {name: each.astype(dtype) if each.dtype.kind == "f" else each for name, each in arrays.items()}
     safetensors.numpy.save_file(arrays, staged, metadata)
     os.replace(staged, path)
 

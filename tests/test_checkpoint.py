@@ -603,6 +603,18 @@ def test_exported_weights_come_back_with_their_statistics(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["net.safetensors"]
 
 
+def test_exported_weights_in_half_precision_take_half_the_space_and_come_back_in_float32(tmp_path):
+    model, other = MLP(40, (50,), 3, rngs=nnx.Rngs(0)), MLP(40, (50,), 3, rngs=nnx.Rngs(1))
+    paths = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    export_weights(paths[0], model)
+    export_weights(paths[1], model, dtype=np.float16)
+    assert paths[1].stat().st_size < 0.6 * paths[0].stat().st_size
+    import_weights(paths[1], other)
+    for one, two in zip(leaves_of(model), leaves_of(other), strict=True):
+        assert two.dtype == np.float32
+        np.testing.assert_allclose(two, one, rtol=1e-3, atol=1e-6)
+
+
 def test_exported_weights_are_read_by_the_library_under_plain_names(tmp_path):
     from safetensors.numpy import load_file
 

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 import sklearn.metrics
 
 from common import metrics
@@ -43,3 +44,30 @@ def test_confusion_matrix_refuses_what_does_not_fit():
         metrics.confusion_matrix([0, 1], [0, 1, 1], 2)
     with pytest.raises(ValueError, match=r"in \[0, 2\), got 0 to 2"):
         metrics.confusion_matrix([0, 1], [0, 2], 2)
+
+
+def test_frechet_distance_of_normal_features_by_scipy_and_by_hand():
+    rng = np.random.default_rng(2)
+    one, two = rng.normal(size=(400, 3)), rng.normal(size=(300, 3)) @ rng.normal(size=(3, 3)) + 1
+    S, T = np.cov(one.T), np.cov(two.T)
+    expected = np.square(one.mean(0) - two.mean(0)).sum() + np.trace(S + T - 2 * scipy.linalg.sqrtm(S @ T).real)
+    assert metrics.frechet_distance(one, two) == pytest.approx(expected, rel=1e-9)
+    assert metrics.frechet_distance(two, one) == pytest.approx(expected, rel=1e-9)
+    a, b = one[:, :1], 3 * one[:, :1] + 2  # in one dimension (m - m')^2 + (s - s')^2
+    hand = (2 + 2 * a.mean()) ** 2 + (2 * a.std(ddof=1)) ** 2
+    assert metrics.frechet_distance(a, b) == pytest.approx(hand, rel=1e-9)
+
+
+def test_frechet_distance_is_zero_for_equal_sets_even_where_a_feature_is_dead():
+    features = np.random.default_rng(3).normal(size=(50, 4)).astype(np.float32)
+    features[:, 2] = 0
+    assert metrics.frechet_distance(features, features[::-1]) == pytest.approx(0, abs=1e-6)
+
+
+def test_frechet_distance_refuses_what_does_not_fit():
+    x = np.zeros((3, 2))
+    for one, two in ((x, x[:, :1]), (x[:1], x), (x[0], x)):
+        with pytest.raises(ValueError, match=r"expected \(N, D\) and \(M, D\), N and M at least 2"):
+            metrics.frechet_distance(one, two)
+    with pytest.raises(ValueError, match="expected finite features"):
+        metrics.frechet_distance(x, x * np.nan)

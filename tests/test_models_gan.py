@@ -12,7 +12,9 @@ from flax import nnx
 
 from common import training
 from common.data import train_loader
+from common.generative import adversarial_loss
 from common.models.gan import (
+    GAN,
     DCGANConfig,
     DCGANDiscriminator,
     DCGANGenerator,
@@ -70,7 +72,7 @@ def test_parameter_counts_by_hand():
     assert count_of(discriminator) == 16 * 4 + 4 + 16 * 4 * 6 + 2 * 6 + 2 * 2 * 6 + 1
     generator, discriminator = make_pair("convolutions", class_count=5)
     assert count_of(generator) == 5 * 3 + 6 * 24 + 12 + 16 * 24 + 8 + 65
-    assert count_of(discriminator) == 5 * 64 + 16 * 2 * 4 + 4 + 16 * 24 + 12 + 25
+    assert count_of(discriminator) == 16 * 4 + 4 + 16 * 4 * 6 + 2 * 6 + 2 * 2 * 6 + 1 + 5 * 24
 
 
 @pytest.mark.parametrize(
@@ -128,6 +130,19 @@ def test_conditional_models_react_to_the_label(kind, keys):
     np.testing.assert_allclose(generator(z, jnp.full(5, 2)), jnp.repeat(images[2:3], 5, axis=0), atol=1e-6)
 
 
+def test_class_adds_its_projection_to_the_logit(keys):
+    _, discriminator = make_pair("convolutions", class_count=5)
+    discriminator.eval()
+    x, labels = jax.random.normal(next(keys), (3, *SHAPE)), jnp.array([4, 0, 4])
+    before, weights = discriminator(x, labels), discriminator.of_class.embedding
+    weights[...] = weights[...].at[4].set(discriminator.last.kernel[...][:, 0])  # counts the common part once more
+    common = discriminator(x, labels) - discriminator.last.bias[...]
+    weights[...] = jnp.zeros_like(weights[...])
+    alone = discriminator(x, labels) - discriminator.last.bias[...]
+    np.testing.assert_allclose(common[::2], 2 * alone[::2], rtol=1e-4)
+    np.testing.assert_allclose(common[1], before[1] - discriminator.last.bias[...][0], rtol=1e-4)
+
+
 def test_generator_is_deterministic_in_evaluation_only(keys):
     generator, _ = make_pair("convolutions")
     z = jax.random.normal(next(keys), (6, 3))
@@ -159,35 +174,12 @@ def test_losses_and_gradients_are_finite_at_extreme_logits():
     np.testing.assert_allclose(jax.grad(generator_loss)(ends), [0, -0.5])  # it still learns where it is found out
 
 
-class Pair(nnx.Module):
-    """Generator and discriminator, trained by one optimizer."""
-
-    def __init__(self, generator, discriminator):
-        self.generator, self.discriminator = generator, discriminator
-
-
-def frozen(model):
-    """Return a copy that computes the same, but whose parameters no gradient reaches."""
-    graphdef, params, rest = nnx.split(model, nnx.Param, ...)
-    rest = jax.tree.map(lambda leaf: leaf, rest)
-    return nnx.merge(graphdef, jax.tree.map(jax.lax.stop_gradient, params), rest)
-
-
-def adversarial_loss(pair, batch, rngs):
-    x, y = batch["x"], batch["y"]
-    fake = pair.generator(jax.random.normal(rngs.noise(), (len(x), 3)), y)
-    judge = frozen(pair.discriminator)
-    to_learn = generator_loss(judge(fake, y))
-    caught = discriminator_loss(pair.discriminator(x, y), pair.discriminator(jax.lax.stop_gradient(fake), y))
-    return caught + to_learn, {"loss": ((caught + to_learn) * len(x), len(x)), "caught": (caught * len(x), len(x))}
-
-
 @both
 def test_pair_learns_the_brightness_of_two_classes(kind):
     labels = np.arange(64) % 2
     noise = np.random.default_rng(0).normal(scale=0.1, size=(64, *SHAPE))
-    arrays = {"x": (np.where(labels, 0.6, -0.6)[:, None, None, None] + noise).astype(np.float32), "y": labels}
-    pair = Pair(*make_pair(kind, class_count=2))
+    arrays = {"x": (np.where(labels, 0.8, 0.2)[:, None, None, None] + noise / 2).astype(np.float32), "y": labels}
+    pair = GAN(*make_pair(kind, class_count=2))
     optimizer = nnx.Optimizer(pair, optax.adam(5e-3, b1=0.5), wrt=nnx.Param)
     history = training.fit(pair, optimizer, train_loader(arrays, 32, epochs=60), adversarial_loss, callbacks=())
     assert np.isfinite(history["loss"]).all()
@@ -200,12 +192,13 @@ def test_pair_learns_the_brightness_of_two_classes(kind):
 
 def test_each_loss_moves_its_own_network_only(keys):
     generator, discriminator = make_pair("layers", class_count=2)
-    batch = {"x": jax.random.normal(next(keys), (4, *SHAPE)), "y": jnp.array([0, 1, 0, 1])}
-    grads = nnx.grad(lambda pair: adversarial_loss(pair, batch, nnx.Rngs(0))[0])(Pair(generator, discriminator))
+    batch = {"x": jax.random.uniform(next(keys), (4, *SHAPE)), "y": jnp.array([0, 1, 0, 1])}
+    grads = nnx.grad(lambda pair: adversarial_loss(pair, batch, nnx.Rngs(0))[0])(GAN(generator, discriminator))
     z = jax.random.normal(nnx.Rngs(0).noise(), (4, 3))
-    fake, y = generator(z, batch["y"]), batch["y"]
+    x, y = 2 * batch["x"] - 1, batch["y"]
+    fake = generator(z, y)
     of_generator = nnx.grad(lambda model: generator_loss(discriminator(model(z, y), y)))(generator)
-    of_discriminator = nnx.grad(lambda model: discriminator_loss(model(batch["x"], y), model(fake, y)))(discriminator)
+    of_discriminator = nnx.grad(lambda model: discriminator_loss(model(x, y), model(fake, y)))(discriminator)
     expected = jax.tree.leaves(of_discriminator) + jax.tree.leaves(of_generator)
     for one, two in zip(jax.tree.leaves(grads), expected, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-6)

@@ -14,80 +14,32 @@ import sys
 import time
 from importlib.metadata import version
 
-import optax
+import numpy as np
 from flax import nnx
 
-from common.data import evaluation_loader, load_dataset, split_validation, train_loader
-from common.data.augment import RandomFlip, RandomShift
-from common.losses import cross_entropy
-from common.models import convnet
 from common.pretrained import MODELS, weights_path
-from common.training import evaluate, fit
 from common.weights import export_weights
-
-PARTS = (convnet.ConvNorm, convnet.ResidualBlock, convnet.ResNetConfig, convnet.ResNet)
-
-
-def classify_digits(model):
-    """Train on `mnist`: 20 epochs, shifted by up to two pixels."""
-    return train_classifier(model, "mnist", epochs=20, transforms=(RandomShift(2),))
-
-
-def classify_fashion(model):
-    """Train on `fashion_mnist`: 40 epochs, shifted by up to one pixel and mirrored."""
-    return train_classifier(model, "fashion_mnist", epochs=40, transforms=(RandomShift(1), RandomFlip()))
-
-
-RECIPES = {"mnist_classifier": classify_digits, "fashion_mnist_classifier": classify_fashion}
-
-
-def train_classifier(model, dataset_name, *, epochs, transforms, batch_size=64):
-    """Train a classifier with AdamW and one cosine.
-
-    Args:
-        model: `nnx.Module`, trained in place.
-        dataset_name: as in `load_dataset`.
-        epochs: passes over the training set.
-        transforms: Grain transforms of a training batch.
-        batch_size: images in a step.
-
-    Returns:
-        `{name: str}`, what the file is to say of data, licence and accuracy.
-    """
-    data = load_dataset(dataset_name)
-    train, validation = split_validation(data.train, 0.1)
-    steps = len(train["y"]) // batch_size * epochs
-    schedule = optax.warmup_cosine_decay_schedule(0, 3e-3, steps // 10, steps)
-    optimizer = nnx.Optimizer(model, optax.adamw(schedule, weight_decay=1e-2), wrt=nnx.Param)
-    fit(model, optimizer, train_loader(train, batch_size, epochs=epochs, transforms=transforms), cross_entropy)
-    accuracy = {
-        f"{part}_accuracy": f"{evaluate(model, evaluation_loader(arrays, batch_size), cross_entropy)['accuracy']:.4f}"
-        for part, arrays in (("validation", validation), ("test", data.test))
-    }
-    return accuracy | {"data": dataset_name, "licence": data.licence}
+from tools.recipes import RECIPES
 
 
 def code_digest(name):
-    """Return the SHA-256 of the code that makes a network: its recipe, the training function and the model."""
-    return hashlib.sha256("".join(map(inspect.getsource, _parts(name))).encode()).hexdigest()
-
-
-def _parts(name):
-    return (RECIPES[name], train_classifier, *PARTS)
+    """Return the SHA-256 of the code that makes a network: its recipe, the training function, loss and model."""
+    return hashlib.sha256("".join(map(inspect.getsource, RECIPES[name])).encode()).hexdigest()
 
 
 def build(name):
     """Train a network, write its file and print what the file says."""
     model = MODELS[name](nnx.Rngs(0))
     start = time.perf_counter()
-    facts = RECIPES[name](model)
+    facts = RECIPES[name][0](model)
     facts |= {
         "seconds": f"{time.perf_counter() - start:.0f}",
         "command": f"python -m tools.build_weights {name}",
         "code_sha256": code_digest(name),
         "versions": ", ".join(f"{package} {version(package)}" for package in ("jax", "flax", "optax", "numpy")),
     }
-    export_weights(weights_path(name), model, facts)
+    is_classifier = "test_accuracy" in facts
+    export_weights(weights_path(name), model, facts, dtype=None if is_classifier else np.float16)  # to stay below 1 MB
     print(name, facts)
 
 

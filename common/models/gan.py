@@ -14,7 +14,7 @@ from .mlp import MLP
 WINDOW = {"kernel_size": (4, 4), "strides": (2, 2)}  # a multiple of the stride: every pixel is covered equally often
 SMALL = nnx.initializers.normal(0.02)  # Radford et al. (2016), section 4
 MOMENTUM = 0.9  # of the statistics, which have to keep up with a short training
-AS_INPUT = nnx.initializers.normal(1.0)  # label features of the size of noise and pixels
+OF_LABELS = nnx.initializers.normal(0.1)  # at the size of the noise, they would drown it: one image for each class
 
 
 def leaky_relu(x):
@@ -157,7 +157,7 @@ class DCGANGenerator(nnx.Module):
     """
 
     def __init__(self, config: DCGANConfig, *, rngs: nnx.Rngs):
-        self.config, features = config, config.features
+        self.config, self.latent_features, features = config, config.latent_features, config.features
         plain = {"use_bias": False, "kernel_init": SMALL, "rngs": rngs}  # BatchNorm would take a bias away again
         self.label_features = LabelFeatures(config.class_count, (config.latent_features,), rngs=rngs)
         width = config.latent_features + self.label_features.width
@@ -180,30 +180,55 @@ class DCGANGenerator(nnx.Module):
 class DCGANDiscriminator(nnx.Module):
     """Strided convolutions that halve an image until one linear layer gives the logit of "real".
 
+    For a model with classes every class adds weights of its own to that layer: the logit gains their product with the
+    last features ("projection"). A class appended to the image instead is less well learned.
+
     Args:
         config: `DCGANConfig`, the generator's.
         rngs: `nnx.Rngs` for the initial weights.
+
+    References:
+        Radford et al. (2016), section 3; Miyato and Koyama (2018), cGANs with Projection Discriminator, equation 3.
     """
 
     def __init__(self, config: DCGANConfig, *, rngs: nnx.Rngs):
         self.config, self.shape = config, (config.size, config.size, config.channels)
         features = config.features[::-1]
-        self.label_features = LabelFeatures(config.class_count, (config.size, config.size, 1), rngs=rngs)
-        self.first = nnx.Conv(
-            config.channels + self.label_features.width, features[0], **WINDOW, kernel_init=SMALL, rngs=rngs
-        )
+        self.first = nnx.Conv(config.channels, features[0], **WINDOW, kernel_init=SMALL, rngs=rngs)
         plain = {"use_bias": False, "kernel_init": SMALL, "rngs": rngs}
         self.layers = nnx.List([nnx.Conv(*pair, **WINDOW, **plain) for pair in itertools.pairwise(features)])
         self.norms = nnx.List([nnx.BatchNorm(count, momentum=MOMENTUM, rngs=rngs) for count in features[1:]])
-        self.last = nnx.Linear(config.base**2 * features[-1], 1, kernel_init=SMALL, rngs=rngs)
+        size, count = config.base**2 * features[-1], config.class_count
+        self.last = nnx.Linear(size, 1, kernel_init=SMALL, rngs=rngs)
+        self.of_class = None if count is None else nnx.Embed(count, size, embedding_init=SMALL, rngs=rngs)
 
     def __call__(self, x, labels=None, rngs=None):
         """Return logits (B,) of images (B, size, size, channels); the rest is as for `Discriminator`."""
         _check_shape("images", x, self.shape)
-        h = leaky_relu(self.first(self.label_features.append(x, labels)))
+        _check_labels(labels, x, self.config.class_count)
+        h = leaky_relu(self.first(x))
         for layer, norm in zip(self.layers, self.norms, strict=True):
             h = leaky_relu(norm(layer(h)))  # (B, H/2, W/2, C)
-        return self.last(h.reshape(h.shape[0], -1))[:, 0]
+        h = h.reshape(h.shape[0], -1)  # (B, H*W*C)
+        logits = self.last(h)[:, 0]
+        return logits if labels is None else logits + jnp.sum(self.of_class(labels) * h, axis=-1)
+
+
+class GAN(nnx.Module):
+    """A generator and its discriminator as one model, so that one optimizer trains both.
+
+    Args:
+        generator: `Generator` or `DCGANGenerator`.
+        discriminator: `Discriminator` or `DCGANDiscriminator`, made for the generator's images and classes.
+    """
+
+    def __init__(self, generator: nnx.Module, discriminator: nnx.Module):
+        self.generator, self.discriminator = generator, discriminator
+
+    @property
+    def has_classes(self):
+        """Whether the two take labels."""
+        return self.generator.label_features.embed is not None
 
 
 class LabelFeatures(nnx.Module):
@@ -221,7 +246,7 @@ class LabelFeatures(nnx.Module):
     def __init__(self, class_count: int | None, shape: Sequence[int], *, rngs: nnx.Rngs):
         has_classes, size = class_count is not None, math.prod(shape)
         self.shape, self.width = tuple(shape), shape[-1] if has_classes else 0
-        self.embed = nnx.Embed(class_count, size, embedding_init=AS_INPUT, rngs=rngs) if has_classes else None
+        self.embed = nnx.Embed(class_count, size, embedding_init=OF_LABELS, rngs=rngs) if has_classes else None
 
     def append(self, x, labels):
         """Return x with the features of its labels appended along the last axis.
@@ -237,15 +262,19 @@ class LabelFeatures(nnx.Module):
         Raises:
             ValueError: labels have another shape; they are missing, or given to a model without classes.
         """
-        if (labels is None) != (self.embed is None):
-            given = "no labels" if labels is None else f"labels of shape {labels.shape}"
-            takes = "none: class_count is None" if self.embed is None else f"labels below {self.embed.num_embeddings}"
-            raise ValueError(f"expected {takes}, got {given}.")
+        _check_labels(labels, x, None if self.embed is None else self.embed.num_embeddings)
         if labels is None:
             return x
-        if labels.shape != x.shape[:1]:
-            raise ValueError(f"expected labels of shape {x.shape[:1]}, one for each example, got {labels.shape}.")
         return jnp.concatenate([x, self.embed(labels).reshape(-1, *self.shape)], axis=-1)
+
+
+def _check_labels(labels, x, class_count):
+    if (labels is None) != (class_count is None):
+        given = "no labels" if labels is None else f"labels of shape {labels.shape}"
+        takes = "none: class_count is None" if class_count is None else f"labels below {class_count}"
+        raise ValueError(f"expected {takes}, got {given}.")
+    if labels is not None and labels.shape != x.shape[:1]:
+        raise ValueError(f"expected labels of shape {x.shape[:1]}, one for each example, got {labels.shape}.")
 
 
 def discriminator_loss(real_logits, fake_logits):

@@ -1,20 +1,33 @@
 """Networks trained beforehand, for lessons that start where another lesson ended.
 
 Each is one safetensors file beside this module. Its metadata say which command made it, the SHA-256 of the code that
-trained it, how it did on the test set, how long it took and on which versions. `tools/build_weights.py` makes them.
+trained it, how it did, how long it took and on which versions. `tools/build_weights.py` makes them.
 """
 
 from pathlib import Path
 
 from flax import nnx
 
+from ..models.autoencoder import VAE
 from ..models.convnet import ResNet, ResNetConfig
+from ..models.gan import DCGANConfig, DCGANGenerator, Generator
+from ..models.unet import UNet, UNetConfig
 from ..weights import import_weights
 
 FOLDER = Path(__file__).parent
+IMAGE = (28, 28, 1)
+DCGAN = DCGANConfig(features=(64, 32))
+CONDITIONAL_DCGAN = DCGANConfig(features=(64, 32), class_count=10)
+UNET = UNetConfig(features=(32, 64), class_count=10, patch=2)
 MODELS = {  # name -> a function of nnx.Rngs that makes the untrained model
     "mnist_classifier": lambda rngs: ResNet(ResNetConfig(1, 10, stem_strides=2), rngs=rngs),
     "fashion_mnist_classifier": lambda rngs: ResNet(ResNetConfig(1, 10), rngs=rngs),
+    "vae": lambda rngs: VAE(IMAGE, 20, hidden_features=(256,), rngs=rngs),
+    "gan": lambda rngs: Generator(IMAGE, 64, hidden_features=(128, 256), rngs=rngs),
+    "dcgan": lambda rngs: DCGANGenerator(DCGAN, rngs=rngs),
+    "conditional_dcgan": lambda rngs: DCGANGenerator(CONDITIONAL_DCGAN, rngs=rngs),
+    "diffusion": lambda rngs: UNet(UNET, rngs=rngs),
+    "flow_matching": lambda rngs: UNet(UNET, rngs=rngs),
 }
 
 
@@ -25,8 +38,9 @@ def load_pretrained(name):
         name: a key of `MODELS`.
 
     Returns:
-        (model, metadata): an `nnx.Module` in evaluation mode; `{str: str}` with "command", "code_sha256",
-        "validation_accuracy", "test_accuracy", "seconds" of training, "versions", "licence".
+        (model, metadata): an `nnx.Module` in evaluation mode; `{str: str}` with "command", "code_sha256", "data",
+        "seconds" of training, "versions", "licence"; for a classifier also "validation_accuracy" and "test_accuracy",
+        for a generator of images "validation_loss" or, as the losses of GANs say little, nothing.
 
     Raises:
         ValueError: unknown name, or a damaged file.
