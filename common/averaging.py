@@ -19,7 +19,9 @@ class AveragingOptimizer(nnx.Optimizer):
         decay: in [0, 1), the weight of the past once t is large.
 
     Attributes:
-        average: a model like `model`, with the averaged variables; use it for evaluation and sampling.
+        average: a model like `model`, with the averaged variables; use it for evaluation and sampling. During a
+            training its arrays live until the next step only: a callback that keeps them must copy them
+            (`jax.tree.map(jnp.copy, nnx.state(optimizer.average))`), for the step uses its state up.
 
     Raises:
         ValueError: `decay` is out of range.

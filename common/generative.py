@@ -1,7 +1,8 @@
 """Losses of generative models, `(model, batch, rngs) -> (scalar, metrics)`; metrics are (sum, count) pairs.
 
 All take `batch["x"]`: (B, H, W, C), uint8 or float in [0, 1]. Where `rngs` is None, as in `common.training.evaluate`,
-what is drawn comes from a fixed key: the value stays an unbiased estimate and is the same at every call.
+what is drawn comes from a fixed key: the value stays an unbiased estimate and is the same at every call. A mask, which
+`common.data.evaluation_loader` adds, is heeded by all but `adversarial_loss`: the means of its batch count every image.
 """
 
 import dataclasses

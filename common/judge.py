@@ -37,7 +37,8 @@ def judge_digits(images):
 
     Returns:
         `Judgement`. Its classes are right for at least 98 of 100 real digits; it names a digit even where there is
-        none.
+        none, and may be sure of it: of uniform noise it says 8 with confidence 1. So look at classes, confidence and
+        features together.
 
     Raises:
         ValueError: images of another shape, none, or floats outside [0, 1]; a generator's [-1, 1] needs `(x + 1) / 2`.
