@@ -64,6 +64,12 @@ def test_parameter_count_by_hand():
     assert count_of(make_unet()) == condition + ends + between + 2 * block(4) + 2 * block(8)
 
 
+def test_models_of_one_size_share_their_frame_and_so_one_compilation():
+    config = UNetConfig(class_count=10)
+    frames = [nnx.graphdef(UNet(config, rngs=nnx.Rngs(seed))) for seed in (0, 1)]
+    assert frames[0] == frames[1] and hash(frames[0]) == hash(frames[1])
+
+
 def test_prediction_begins_as_the_image_and_depends_on_time_label_and_image(keys):
     x, t, labels = jax.random.normal(next(keys), (2, 8, 8, 1)), jnp.array([3, 500]), jnp.array([0, 2])
     np.testing.assert_array_equal(make_unet(last=False)(x, t, labels), x)

@@ -9,6 +9,8 @@ from flax import nnx
 from .layers import ConvTranspose
 from .mlp import MLP
 
+OF_CLASS = nnx.initializers.normal(1.0)  # by default a short training ignores labels
+
 
 def time_features(t, count):
     """Return sines and cosines of a time at wavelengths from 2 pi to almost 20,000 pi.
@@ -134,8 +136,8 @@ class UNet(nnx.Module):
         self.config, features, condition = config, config.features, config.condition_features
         settings = {"config": config, "rngs": rngs}
         self.time = MLP(condition, (condition,), condition, activation=nnx.silu, rngs=rngs)
-        classes, strong = config.class_count, nnx.initializers.normal(1.0)  # by default a short training ignores labels
-        label = None if classes is None else nnx.Embed(classes + 1, condition, embedding_init=strong, rngs=rngs)
+        classes = config.class_count
+        label = None if classes is None else nnx.Embed(classes + 1, condition, embedding_init=OF_CLASS, rngs=rngs)
         self.label = label  # its last entry means "no class"
         channels = config.channels * config.patch**2
         self.first = nnx.Conv(channels, features[0], (3, 3), rngs=rngs)
