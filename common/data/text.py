@@ -1,8 +1,9 @@
-"""Characters to numbers and back."""
+"""Characters to numbers and back, and windows of a sequence."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 
 @dataclass(frozen=True)
@@ -63,21 +64,54 @@ class Vocabulary:
         return "".join(self.characters[number] for number in ids)
 
 
-def windows(ids, length):
-    """Cut a sequence into consecutive windows for next-character prediction.
+def windows(ids, length, stride=None):
+    """Cut a sequence into windows for the prediction of the next token.
 
     Args:
         ids: (N,) integers.
-        length: characters in a window, at least 1 and below N.
+        length: tokens in a window, at least 1 and below N.
+        stride: tokens from the start of one window to that of the next; None: `length`, so that no two overlap.
 
     Returns:
-        `{"x": (M, length), "y": (M, length)}` with M = (N - 1) // length; `y` is `x` one character later.
+        `{"x": (M, length), "y": (M, length)}` with M = (N - 1 - length) // stride + 1, read-only views of `ids`; `y` is
+        `x` one token later.
 
     Raises:
-        ValueError: `length` does not fit the sequence.
+        ValueError: `length` does not fit the sequence, or `stride` is below 1.
     """
+    ids = np.asarray(ids)
     if not 1 <= length < len(ids):
         raise ValueError(f"length must lie between 1 and {len(ids) - 1} for {len(ids)} ids, got {length}.")
-    count = (len(ids) - 1) // length
-    inputs, targets = ids[: count * length], ids[1 : count * length + 1]
-    return {"x": inputs.reshape(count, length), "y": targets.reshape(count, length)}  # (M, T)
+    stride = length if stride is None else stride
+    if stride < 1:
+        raise ValueError(f"stride must be at least 1, got {stride}.")
+    rows = sliding_window_view(ids, length + 1)[::stride]
+    return {"x": rows[:, :-1], "y": rows[:, 1:]}  # (M, length)
+
+
+def scoring_windows(ids, length, stride):
+    """Cut a sequence into overlapping windows that ask for every token but the first exactly once.
+
+    After the first window a token is asked for with at least `length - stride` tokens before it, so that a model with
+    a bounded context is not judged on the first tokens of a window.
+
+    Args:
+        ids: (N,) integers.
+        length: tokens in a window, the context of the model, at least 1 and below N.
+        stride: new tokens in a window, from 1 to `length`.
+
+    Returns:
+        `{"x": (M, length), "y": (M, length), "mask": (M, length) bool}`; the mask holds N - 1 times True.
+
+    Raises:
+        ValueError: `length` does not fit the sequence, or `stride` is out of range.
+    """
+    ids = np.asarray(ids)
+    if not 1 <= stride <= length:
+        raise ValueError(f"stride must lie between 1 and {length}, the length, got {stride}.")
+    every = windows(ids, length, 1)
+    starts = np.unique(np.append(np.arange(0, len(ids) - length, stride), len(ids) - 1 - length))
+    fresh = np.diff(starts, prepend=starts[0] - length)  # the first window is new as a whole
+    return {name: rows[starts] for name, rows in every.items()} | {
+        "mask": np.arange(length) >= length - fresh[:, None]  # (M, length)
+    }
