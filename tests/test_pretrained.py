@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from common.data import evaluation_loader, load_dataset
+from common.data import BytePairs, Vocabulary, evaluation_loader, load_dataset, scoring_windows
 from common.judge import judge_digits
 from common.losses import cross_entropy
 from common.models.diffusion import cosine_alpha_bar, ddim_step, guided_noise, predict_clean
@@ -15,6 +15,7 @@ from tools.build_weights import RECIPES, code_digest
 from tools.recipes import STEP_COUNT
 
 LEAST_ACCURACY = {"mnist_classifier": 0.98, "fashion_mnist_classifier": 0.9}
+WRITERS = {"gpt_characters": (Vocabulary.of, 1.15), "gpt_pieces": (lambda text: BytePairs.of(text, 1024), 1.15)}
 MEGABYTE = 10**6
 
 
@@ -35,6 +36,19 @@ def test_accuracy_is_what_the_file_says(name):
     found = evaluate(model, evaluation_loader(load_dataset(facts["data"]).test, 250), cross_entropy)["accuracy"]
     assert found == pytest.approx(float(facts["test_accuracy"]), abs=0.002)
     assert found >= LEAST_ACCURACY[name]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_language_models_know_a_text_that_they_have_not_read(name):
+    model, facts = load_pretrained(name)
+    learn, bound = WRITERS[name]
+    data = load_dataset("prosa")
+    tokens, text = learn(data.train["x"]), data.test["x"][:20_000]
+    ids = tokens.encode(text)
+    assert len(tokens) == model.config.vocabulary_size
+    loader = evaluation_loader(scoring_windows(ids, model.context, model.context // 2), 32)
+    nats = evaluate(model, loader, cross_entropy)["loss"] * (len(ids) - 1) / len(text)
+    assert nats == pytest.approx(float(facts["validation_loss"]), abs=0.1) and nats < bound
 
 
 def digits_of(name, labels):
@@ -64,7 +78,7 @@ def digits_of(name, labels):
     return jnp.clip(x / 2 + 0.5, 0, 1)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in LEAST_ACCURACY])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in LEAST_ACCURACY | WRITERS])
 def test_generators_make_digits(name):
     labels = jnp.arange(60) % 10
     judgement = judge_digits(digits_of(name, labels))

@@ -11,6 +11,7 @@ from flax import nnx
 from ..models.autoencoder import VAE
 from ..models.convnet import ResNet, ResNetConfig
 from ..models.gan import DCGANConfig, DCGANGenerator, Generator
+from ..models.transformer import GPT, GPTConfig
 from ..models.unet import UNet, UNetConfig
 from ..weights import import_weights
 
@@ -19,6 +20,8 @@ IMAGE = (28, 28, 1)
 DCGAN = DCGANConfig(features=(64, 32))
 CONDITIONAL_DCGAN = DCGANConfig(features=(64, 32), class_count=10)
 UNET = UNetConfig(features=(32, 64), class_count=10, patch=2)
+CHARACTERS = GPTConfig(vocabulary_size=94, context=128, features=96, heads=4, blocks=4, dropout=0.1)
+PIECES = GPTConfig(vocabulary_size=1024, context=64, features=96, heads=4, blocks=3, dropout=0.1)
 MODELS = {  # name -> a function of nnx.Rngs that makes the untrained model
     "mnist_classifier": lambda rngs: ResNet(ResNetConfig(1, 10, stem_strides=2), rngs=rngs),
     "fashion_mnist_classifier": lambda rngs: ResNet(ResNetConfig(1, 10), rngs=rngs),
@@ -28,6 +31,8 @@ MODELS = {  # name -> a function of nnx.Rngs that makes the untrained model
     "conditional_dcgan": lambda rngs: DCGANGenerator(CONDITIONAL_DCGAN, rngs=rngs),
     "diffusion": lambda rngs: UNet(UNET, rngs=rngs),
     "flow_matching": lambda rngs: UNet(UNET, rngs=rngs),
+    "gpt_characters": lambda rngs: GPT(CHARACTERS, rngs=rngs),
+    "gpt_pieces": lambda rngs: GPT(PIECES, rngs=rngs),
 }
 
 
@@ -40,7 +45,8 @@ def load_pretrained(name):
     Returns:
         (model, metadata): an `nnx.Module` in evaluation mode; `{str: str}` with "command", "code_sha256", "data",
         "seconds" of training, "versions", "licence"; for a classifier also "validation_accuracy" and "test_accuracy",
-        for a generator of images "validation_loss" or, as the losses of GANs say little, nothing.
+        for others "validation_loss" (of a language model in nats per character) or, as the losses of GANs say little,
+        nothing.
 
     Raises:
         ValueError: unknown name, or a damaged file.
