@@ -1,0 +1,72 @@
+"""Labs: the student edition hides what it must, and a lab that is built wrongly is named."""
+
+import dataclasses
+
+import pytest
+from lab_samples import write_lab
+
+from tools import labs
+from tools.labs_source import problems_of, student_edition
+from tools.nb_schema import LessonError
+
+
+@pytest.fixture
+def lab(tmp_path):
+    return write_lab(tmp_path)
+
+
+def changed(lab, kind, task, /, **values):
+    """Return the lab with one cell changed."""
+    cells = [
+        dataclasses.replace(cell, **values) if (cell.kind, cell.task) == (kind, task) else cell for cell in lab.cells
+    ]
+    return dataclasses.replace(lab, cells=tuple(cells))
+
+
+def test_kinds_and_points(lab):
+    kinds = [cell.kind for cell in lab.cells]
+    assert kinds == (
+        ["text", "setup", "given", "identity", "given", "answer", "check", "answer", "check", "demo", "written"]
+    )
+    assert lab.points == (90, 10) and lab.name == "lab-9-contoh" and lab.title == "Lab contoh"
+    assert lab.names_of("kuadrat") == ["square"] and problems_of(lab) == []
+
+
+def test_student_edition_holds_no_answer(lab):
+    edition = student_edition(lab)
+    text = "\n".join(cell.source for cell in edition.cells)
+    for secret in ("BEGIN", "END", "answer_of_the_source", "offset + 10", "[9, 25]", "menyebut perkalian"):
+        assert secret not in text
+    assert 'raise NotImplementedError("Tugas kuadrat: kalikan x dengan dirinya")' in text
+    assert "assert square(2) == 4" in text and "*Tulis jawaban Anda di sini.*" in text
+    assert edition.metadata.lab == {"name": "lab-9-contoh", "source_sha256": lab.digest}
+    assert [cell.id for cell in edition.cells] == [cell.id for cell in lab.notebook.cells]
+
+
+def test_a_line_of_the_answer_elsewhere_stops_the_build(lab):
+    source = "# Peragaan\nanswer_of_the_source = x * x"
+    with pytest.raises(LessonError, match="'answer_of_the_source = x \\* x' masih ada"):
+        student_edition(changed(lab, "demo", "", source=source))
+
+
+@pytest.mark.parametrize(
+    ("kind", "task", "values", "problem"),
+    [
+        ("check", "kuadrat", {"facts": {"points": 50}}, "jumlah nilai 90, seharusnya 100"),
+        ("check", "geser", {"task": "kuadrat"}, "check 'kuadrat' muncul dua kali"),
+        ("check", "geser", {"facts": {}}, "check 'geser' tanpa points"),
+        ("answer", "geser", {"task": "lain"}, "tugas 'lain' tanpa pemeriksaan"),
+        ("answer", "geser", {"source": "# Tugas geser\n# BEGIN SOLUTION\nshifted = 1"}, "tidak berpasangan"),
+        ("answer", "geser", {"source": "# Tugas geser\nshifted = square(2)"}, "memakai 'square' dari tugas 'kuadrat'"),
+    ],
+)
+def test_faults_of_form_are_named(lab, kind, task, values, problem):
+    assert any(problem in found for found in problems_of(changed(lab, kind, task, **values)))
+
+
+def test_help_teaches_and_unknown_labs_are_refused(capsys):
+    with pytest.raises(SystemExit):
+        labs.main(["--help"])
+    assert "hasil/kelas.html" in capsys.readouterr().out
+    assert labs.main(["list", "7-tidak-ada"]) == 1
+    assert "lab tidak dikenal: 7-tidak-ada; yang ada: lab-2-mlp" in capsys.readouterr().err
