@@ -1,6 +1,8 @@
 """A small lab and notebooks that students might hand in, for the tests of `tools.labs`."""
 
 import json
+import tempfile
+from pathlib import Path
 
 import nbformat
 
@@ -12,7 +14,7 @@ SOURCE = [
     ("code", setup_source(read_repository(ROOT)), None),
     ("code", "import numpy as np", None),
     ("code", '# Identitas\nNIM = "00000000"\nNAMA = "Nama Lengkap"', None),
-    ("code", 'offset = int(NIM) % 7\nsecret_free = "diberikan"', None),
+    ("code", 'offset = sum(map(ord, NIM)) % 7\nsecret_free = "diberikan"', None),
     (
         "code",
         "# Tugas kuadrat\ndef square(x):\n"
@@ -35,7 +37,7 @@ SOURCE = [
     (
         "code",
         "# Periksa geser\nassert isinstance(shifted, int), 'shifted harus bilangan bulat'\n# BEGIN HIDDEN TESTS\n"
-        "assert shifted == int(NIM) % 7 + 10, f'untuk NIM {NIM} harus {int(NIM) % 7 + 10}'\n# END HIDDEN TESTS",
+        "assert shifted == offset + 10, f'untuk NIM {NIM} harus {offset + 10}'\n# END HIDDEN TESTS",
         {"points": 30, "seconds": 2},
     ),
     ("code", "# Peragaan\nprint(square(3), shifted)", None),
@@ -54,7 +56,7 @@ RIGHT = {
 
 def write_lab(folder):
     """Write the small lab below a folder and return it as a `Lab`."""
-    path = folder / "9-contoh" / "lab" / "lab-9-contoh-solution.ipynb"
+    path = folder / "2-contoh" / "lab" / "lab-2-contoh-solution.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
     cells = []
     for number, (kind, source, facts) in enumerate(SOURCE):
@@ -81,7 +83,8 @@ def hand_in(folder, name, code=(), *, number="13521001", written="Karena perkali
     Returns:
         Path of the file.
     """
-    lab = write_lab(folder.parent / "sumber")
+    with tempfile.TemporaryDirectory() as source:
+        lab = write_lab(Path(source))
     answers = code if isinstance(code, dict) else {}
     cells = []
     for part in lab.cells:

@@ -60,7 +60,7 @@ def test_refusals_say_what_was_expected(tmp_path):
 
 
 def test_variant_goes_by_the_number(tmp_path):
-    wrong = RIGHT | {"geser": "# Tugas geser\nshifted = 13521001 % 7 + 10"}
+    wrong = RIGHT | {"geser": "# Tugas geser\nshifted = sum(map(ord, '13521001')) % 7 + 10"}
     assert earned(marks(tmp_path, wrong)[0]) == 90
     assert earned(marks(tmp_path, wrong, number="13521002")[0]) == 60
 

@@ -28,7 +28,7 @@ def test_kinds_and_points(lab):
     assert kinds == (
         ["text", "setup", "given", "identity", "given", "answer", "check", "answer", "check", "demo", "written"]
     )
-    assert lab.points == (90, 10) and lab.name == "lab-9-contoh" and lab.title == "Lab contoh"
+    assert lab.points == (90, 10) and lab.name == "lab-2-contoh" and lab.title == "Lab contoh"
     assert lab.names_of("kuadrat") == ["square"] and problems_of(lab) == []
 
 
@@ -39,7 +39,7 @@ def test_student_edition_holds_no_answer(lab):
         assert secret not in text
     assert 'raise NotImplementedError("Tugas kuadrat: kalikan x dengan dirinya")' in text
     assert "assert square(2) == 4" in text and "*Tulis jawaban Anda di sini.*" in text
-    assert edition.metadata.lab == {"name": "lab-9-contoh", "source_sha256": lab.digest}
+    assert edition.metadata.lab == {"name": "lab-2-contoh", "source_sha256": lab.digest}
     assert [cell.id for cell in edition.cells] == [cell.id for cell in lab.notebook.cells]
 
 

@@ -9,8 +9,8 @@ import warnings
 from dataclasses import dataclass, field
 
 from tools.labs_source import bound_names, loaded_names, read_lab
-from tools.labs_student import Limits, Student, StudentError, StudentStopped
-from tools.labs_submission import NoNotebook, digest_of, read_submission, student_cells
+from tools.labs_student import CORES, Limits, Student, StudentError, StudentStopped
+from tools.labs_submission import NoNotebook, digest_of, number_in_name, read_submission, student_cells
 
 CHECK_SECONDS = 10  # for a check that says nothing else
 PASSED, FAILED, MISSING, STOPPED = "lulus", "belum", "kosong", "terhenti"
@@ -44,12 +44,12 @@ def mark_file(lab_path, path, settings):
         "points", "earned", "status", "message", "hint", "lesson", "seconds"}.
     """
     lab = read_lab(lab_path)
-    row = {"file": str(path), "lab_sha256": lab.digest, "written": {}, "name": "", "number": path.stem}
+    row = {"file": str(path), "lab_sha256": lab.digest, "written": {}, "name": "", "number": number_in_name(path)}
     try:
         submission = read_submission(path)
     except NoNotebook as error:
         tasks = [_entry(cell, MISSING, str(error), 0) for cell in lab.checks]
-        return row | {"sha256": digest_of(path.read_bytes()[: 2**20]), "notes": [str(error)], "tasks": tasks}
+        return row | {"sha256": digest_of(path.read_bytes()), "notes": [str(error)], "tasks": tasks}
     row |= {"sha256": submission.digest, "number": submission.number, "name": submission.name}
     cells = student_cells(submission, lab)
     tasks, notes = mark_code(lab, cells, submission.number, settings)
@@ -69,10 +69,14 @@ def mark_code(lab, cells, number, settings, only=None):
     Returns:
         (tasks, notes) as in `mark_file`.
     """
-    namespace = given_namespace(lab, number)
+    chosen = [cell for cell in lab.checks if only is None or cell.task in only]
+    try:
+        namespace = given_namespace(lab, number)
+    except Exception as error:  # for instance a number that is none
+        message = f"Sel yang diberikan gagal untuk NIM {number!r}: {type(error).__name__}: {error}"
+        return [_entry(cell, MISSING, message, 0) for cell in chosen], [message]
     desk = Desk(lab, cells, number, settings)
     try:
-        chosen = [cell for cell in lab.checks if only is None or cell.task in only]
         return [desk.mark(cell, namespace) for cell in chosen], desk.notes
     finally:
         desk.close()
@@ -184,7 +188,7 @@ class Desk:
     def _run_cells(self):
         """Run the student's cells; those that fail are tried once more at the end, as they may stand in wrong order."""
         limits = self.settings.limits
-        end, again = time.monotonic() + limits.code, []
+        end, again = time.monotonic() + CORES * limits.code, []
         for attempt, cells in enumerate((list(self.cells), again)):
             for name, source in cells:
                 left = min(limits.cell, end - time.monotonic())

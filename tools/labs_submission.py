@@ -62,13 +62,18 @@ def read_submission(path):
     identity, notes = _identity(code), []
     number, name = (str(identity.get(key, "")).strip() for key in ("NIM", "NAMA"))
     if number in UNSET:
-        found = NUMBER.search(path.stem) or NUMBER.search(path.parent.name)
-        number = found[0] if found else path.stem
+        number = number_in_name(path)
         notes.append("NIM di dalam notebook belum diisi; dipakai dari nama berkas")
     elif (found := NUMBER.search(path.stem)) and found[0] != number:
         notes.append(f"NIM di dalam notebook ({number}) berbeda dari nama berkas ({found[0]})")
     name = "" if name in UNSET else name
     return Submission(path, digest_of(data), code, _written(texts), number, name, tuple(notes))
+
+
+def number_in_name(path):
+    """Return the student number that the name of a file or of its folder holds, else the name itself."""
+    found = NUMBER.search(path.stem) or NUMBER.search(path.parent.name)
+    return found[0] if found else path.stem
 
 
 def digest_of(data):
