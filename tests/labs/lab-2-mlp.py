@@ -1,7 +1,7 @@
 # Jawaban salah yang lazim. Setiap bagian: `# %% tugas | apa yang salah | kata di dalam pesan penolakannya`.
 # ruff: noqa
 
-# %% log-softmax | tanpa mengurangkan maksimum | kurangkan maksimum setiap baris
+# %% log-softmax | tanpa mengurangkan maksimum | kurangkan dulu maksimumnya
 def log_softmax(logits):
     return logits - jnp.log(jnp.exp(logits).sum(axis=-1, keepdims=True))
 
@@ -31,7 +31,7 @@ def smoothed_loss(logits, labels, mask, smoothing):
     return jnp.where(mask, losses, 0).sum() / jnp.maximum(mask.sum(), 1)
 
 
-# %% loss-halus | dibagi banyaknya semua contoh | banyaknya contoh yang dihitung
+# %% loss-halus | dibagi banyaknya semua contoh | banyaknya yang dihitung
 def smoothed_loss(logits, labels, mask, smoothing):
     classes = logits.shape[-1]
     targets = (1 - smoothing) * jax.nn.one_hot(labels, classes) + smoothing / classes
