@@ -59,7 +59,7 @@ class LabCell:
     def student_source(self):
         """What the student edition shows."""
         if self.kind == "answer":
-            return SOLUTION.sub(lambda found: _stub(found, self.task), self.source)
+            return SOLUTION.sub(lambda found: _stub(found, self.task), self.source).rstrip("\n")
         if self.kind == "check":
             return HIDDEN.sub("", self.source).rstrip("\n")
         if self.kind == "written":
@@ -203,11 +203,18 @@ def bound_names(code):
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
             names.add(node.name)
         else:
-            stored = (part for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store))
-            names |= {part.id for part in stored}
+            names |= _stored_names(node)
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
     return names
+
+
+def _stored_names(node):
+    """Names that a statement assigns; the variables of comprehensions and lambdas are not seen outside them."""
+    if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp | ast.Lambda):
+        return set()
+    own = {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else set()
+    return own.union(*map(_stored_names, ast.iter_child_nodes(node)))
 
 
 def loaded_names(code):

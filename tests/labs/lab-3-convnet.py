@@ -82,19 +82,21 @@ def correlate(x, kernel, stride, padding, dilation):
 
 # %% mundur-pooling | tanpa pembagi | setiap piksel mendapat 1
 def average_pool_backward(g, height, width, window, stride):
-    dx = jnp.zeros((len(g), height, width, g.shape[-1]))
+    g = np.asarray(g)
+    dx = np.zeros((len(g), height, width, g.shape[-1]))
     for i, j in np.ndindex(*g.shape[1:3]):
         rows, columns = slice(i * stride, i * stride + window), slice(j * stride, j * stride + window)
-        dx = dx.at[:, rows, columns].add(g[:, i : i + 1, j : j + 1])
+        dx[:, rows, columns] += g[:, i : i + 1, j : j + 1]
     return dx
 
 
 # %% mundur-pooling | ditimpa, bukan dijumlahkan | kirimannya dijumlahkan
 def average_pool_backward(g, height, width, window, stride):
-    dx = jnp.zeros((len(g), height, width, g.shape[-1]))
+    g = np.asarray(g)
+    dx = np.zeros((len(g), height, width, g.shape[-1]))
     for i, j in np.ndindex(*g.shape[1:3]):
         rows, columns = slice(i * stride, i * stride + window), slice(j * stride, j * stride + window)
-        dx = dx.at[:, rows, columns].set(g[:, i : i + 1, j : j + 1] / window**2)
+        dx[:, rows, columns] = g[:, i : i + 1, j : j + 1] / window**2
     return dx
 
 
@@ -102,19 +104,21 @@ def average_pool_backward(g, height, width, window, stride):
 def average_pool_backward(g, height, width, window, stride):
     if stride == window:
         return jnp.repeat(jnp.repeat(g, window, axis=1), window, axis=2) / window**2
-    dx = jnp.zeros((len(g), height, width, g.shape[-1]))
+    g = np.asarray(g)
+    dx = np.zeros((len(g), height, width, g.shape[-1]))
     for i, j in np.ndindex(*g.shape[1:3]):
         rows, columns = slice(i * stride, i * stride + window), slice(j * stride, j * stride + window)
-        dx = dx.at[:, rows, columns].add(g[:, i : i + 1, j : j + 1] / window**2)
+        dx[:, rows, columns] += g[:, i : i + 1, j : j + 1] / window**2
     return dx
 
 
 # %% mundur-pooling | dibagi q, bukan q kuadrat | setiap piksel mendapat 1
 def average_pool_backward(g, height, width, window, stride):
-    dx = jnp.zeros((len(g), height, width, g.shape[-1]))
+    g = np.asarray(g)
+    dx = np.zeros((len(g), height, width, g.shape[-1]))
     for i, j in np.ndindex(*g.shape[1:3]):
         rows, columns = slice(i * stride, i * stride + window), slice(j * stride, j * stride + window)
-        dx = dx.at[:, rows, columns].add(g[:, i : i + 1, j : j + 1] / window)
+        dx[:, rows, columns] += g[:, i : i + 1, j : j + 1] / window
     return dx
 
 
