@@ -69,10 +69,11 @@ def test_help_teaches_and_unknown_labs_are_refused(capsys):
         labs.main(["--help"])
     assert "hasil/kelas.html" in capsys.readouterr().out
     assert labs.main(["list", "7-tidak-ada"]) == 1
-    assert "lab tidak dikenal: 7-tidak-ada; yang ada: lab-2-mlp" in capsys.readouterr().err
+    assert "lab tidak dikenal: 7-tidak-ada; yang ada: lab-1-maths, lab-2-mlp" in capsys.readouterr().err
 
 
 def test_bound_names_are_those_seen_outside():
-    code = "import a.b, c as d\nx, (y, *z) = 1, (2, 3)\nfor i in [j for j in x]:\n    k = lambda m: m\ndef f(n):\n    o = 1"
+    code = "import a.b, c as d\nx, (y, *z) = 1, (2, 3)\nfor i in [j for j in x]:\n    k = lambda m: m\n"
+    code += "def f(n):\n    o = 1"
     assert bound_names(code) == {"a", "d", "x", "y", "z", "i", "k", "f"}
     assert bound_names("not python") == set()
