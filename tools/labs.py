@@ -62,12 +62,17 @@ def show(options, root):
 
 
 def build(options, root):
-    """Write the student editions."""
+    """Write the student editions, and the outputs of sources that have changed."""
     import nbformat
+
+    from tools.labs_check import has_own_outputs, store_outputs
 
     for lab in _labs(options.labs, root):
         if problems := problems_of(lab):
             raise LessonError(f"{lab.name}: " + "; ".join(problems))
+        if not has_own_outputs(lab):
+            print(f"{lab.path.relative_to(root)}: dijalankan", flush=True)
+            store_outputs(lab)
         text = nbformat.v4.writes(student_edition(lab), indent=1) + "\n"
         is_same = lab.student_path.is_file() and lab.student_path.read_text(encoding="utf-8") == text
         lab.student_path.write_text(text, encoding="utf-8")
@@ -134,7 +139,7 @@ def _parser():
     verbs = parser.add_subparsers(required=True, metavar="PERINTAH")
     for verb, name, text in (
         (show, "list", "tampilkan lab, tugas, dan nilainya; periksa bentuknya"),
-        (build, "build", "tulis edisi mahasiswa dari notebook sumber"),
+        (build, "build", "jalankan notebook sumber yang berubah, lalu tulis edisi mahasiswanya"),
         (check, "check", "uji: jawaban 100, edisi mahasiswa 0, jawaban salah ditolak"),
         (export, "export", "tulis pohon kursus untuk nbgrader"),
     ):

@@ -1,6 +1,7 @@
 """Try a lab before anybody uses it: the solution passes, the empty edition fails, wrong answers are refused."""
 
 import ast
+import copy
 import re
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from tools import labs_cage
 from tools.labs_judge import CHECK_SECONDS, PASSED, Desk, Settings, given_namespace, mark_code
 from tools.labs_source import problems_of, student_edition
 from tools.labs_student import StudentError, StudentStopped
+from tools.nb_execute import execute
+from tools.nb_outputs import tidy_outputs
 from tools.nb_schema import LessonError
 
 NUMBER = "13521001"  # an example of a student
@@ -48,6 +51,26 @@ def lab_faults(lab, root):
         f"{lab.name}: {fault}"
         for fault in wrong_answer_faults(lab, [*known_wrong_answers(lab, root), *nonsense(lab)], settings)
     ]
+
+
+def has_own_outputs(lab):
+    """Tell whether the outputs in a lab's source come from the code that is there."""
+    return lab.notebook.metadata.get("outputs_of") == lab.digest
+
+
+def store_outputs(lab):
+    """Run a lab's source as a student would and write it with its outputs.
+
+    Raises:
+        LessonError: a cell failed.
+    """
+    notebook = copy.deepcopy(lab.notebook)
+    execute(notebook, lab.path.parent)
+    tidy_outputs(notebook)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)  # when it ran
+    notebook.metadata = lab.notebook.metadata | {"outputs_of": lab.digest}
+    lab.path.write_text(nbformat.v4.writes(notebook, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
 def known_wrong_answers(lab, root):
@@ -116,6 +139,8 @@ def _judge(desk, check, namespace, code):
 
 
 def _edition_faults(lab, settings):
+    if not has_own_outputs(lab):
+        yield "keluaran notebook sumber tertinggal; jalankan `python -m tools.labs build`"
     text = nbformat.v4.writes(student_edition(lab), indent=1) + "\n"
     if not lab.student_path.is_file() or lab.student_path.read_text(encoding="utf-8") != text:
         yield "edisi mahasiswa tertinggal; jalankan `python -m tools.labs build`"

@@ -184,6 +184,7 @@ def student_edition(lab):
         cell.source = part.student_source
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+    notebook.metadata.pop("outputs_of", None)
     notebook.metadata["lab"] = {"name": lab.name, "source_sha256": lab.digest}
     shown = "\n".join(cell.source for cell in notebook.cells)
     for line in _secret_lines(lab):
