@@ -28,7 +28,7 @@ MODULES = ("labs_worker.py", "labs_values.py")
 WORK_MEGABYTES = 256  # files in the folder, which lie in memory
 FILE_BYTES = 256 * 2**20
 DATA_BYTES = 6 * 2**30  # a backstop only: the judge watches what is really used
-PROCESSES = 400  # threads count too, and XLA starts some dozens
+TASKS = 4_000  # a backstop too; threads count, and all cages that root makes share it
 
 
 class CageError(Exception):
@@ -49,7 +49,7 @@ def main():
     else:
         os.chdir(settings["root"])
         sys.path.insert(0, str(Path(__file__).parent))
-    _limit()
+    _limit({"RLIMIT_NPROC": TASKS} if settings["walls"] else {})  # without walls it would count the grader's own tasks
     os.environ.update(HOME=os.getcwd(), TMPDIR=os.getcwd(), MPLBACKEND="agg", JAX_PLATFORMS="cpu")
     sys.argv = ["labs_worker.py"]
     import labs_worker
@@ -171,16 +171,14 @@ def _drop_capabilities():
         raise CageError(f"capset: {os.strerror(ctypes.get_errno())}")
 
 
-def _limit():
-    """Limit files, data and processes as far as the system can."""
+def _limit(more):
+    """Limit files and data, and what `more` names, as far as the system can."""
     try:
         import resource
     except ModuleNotFoundError:  # Windows
         return
     limits = {"RLIMIT_FSIZE": FILE_BYTES, "RLIMIT_CORE": 0, "RLIMIT_DATA": DATA_BYTES}
-    if sys.platform == "linux":
-        limits["RLIMIT_NPROC"] = PROCESSES
-    for name, limit in limits.items():
+    for name, limit in (limits | more).items():
         try:
             resource.setrlimit(getattr(resource, name), (limit, limit))
         except (AttributeError, ValueError, OSError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.labs_source import PLACEHOLDER, WRITTEN_TITLE, title_of
-from tools.nb_schema import is_setup_cell, strip_source
+from tools.nb_schema import SETUP_MARK, strip_source
 
 MAX_BYTES = 50 * 2**20
 NUMBER = re.compile(r"\d{5,}")
@@ -96,22 +96,11 @@ def student_cells(submission, lab):
     chosen = []
     for number, source in enumerate(submission.code, 1):
         kind, task = title_of(source)
-        if strip_source(source) in given or kind == "identity" or is_setup_source(source) or not source.strip():
+        if strip_source(source) in given or kind == "identity" or SETUP_MARK in source or not source.strip():
             continue
         name = {"answer": f"Tugas {task}", "check": f"Periksa {task}"}.get(kind, f"sel kode {number}")
         chosen.append((name, source))
     return chosen
-
-
-def is_setup_source(source):
-    """Tell whether a source is that of the setup cell."""
-
-    class Cell(dict):
-        cell_type = "code"
-
-    cell = Cell()
-    cell.source = source
-    return is_setup_cell(cell)
 
 
 def _cells(data):
