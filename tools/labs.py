@@ -7,9 +7,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from tools.command import run_verb
 from tools.labs_source import FULL_POINTS, lab_paths, problems_of, read_lab, student_edition
 from tools.nb_schema import ROOT, LessonError
 
+RESUME = "Dihentikan. Yang sudah dinilai tersimpan; ulangi perintahnya untuk melanjutkan."
 EPILOG = """\
 Dari soal sampai nilai, untuk satu bab:
 
@@ -33,17 +35,7 @@ def main(arguments=None, root=ROOT):
     Returns:
         Exit status: 0 all well, 1 problems, 130 interrupted.
     """
-    options = _parser().parse_args(arguments)
-    try:
-        return options.verb(options, root)
-    except LessonError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(
-            "\nDihentikan. Yang sudah dinilai tersimpan; ulangi perintah yang sama untuk melanjutkan.", file=sys.stderr
-        )
-        return 130
+    return run_verb(_parser().parse_args(arguments), root, farewell=RESUME)
 
 
 def show(options, root):

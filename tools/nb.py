@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from tools.command import run_verb
 from tools.nb_schema import ROOT, LessonError, is_lesson, lesson_paths, read_notebook, read_repository
 
 DEFAULT_LESSON = "2-mlp/05-image-classification.ipynb"
@@ -22,15 +23,7 @@ def main(arguments=None, root=ROOT):
     Returns:
         Exit status: 0 all well, 1 problems, 130 interrupted.
     """
-    options = _parser().parse_args(arguments)
-    try:
-        return options.verb(options, root)
-    except LessonError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nDihentikan.", file=sys.stderr)
-        return 130
+    return run_verb(_parser().parse_args(arguments), root)
 
 
 def fmt(options, root):
