@@ -147,3 +147,9 @@ def test_code_without_walls_is_limited_too(tmp_path):
     path = hand_in(tmp_path / "kumpulan", "13521001.ipynb", RIGHT | {"kuadrat": endless})
     row = mark_file(write_lab(tmp_path).path, path, Settings(walls=False))
     assert [entry["earned"] for entry in row["tasks"]] == [0, 30]
+
+
+def test_a_cage_that_does_not_start_costs_no_mark(course, monkeypatch, capsys):
+    monkeypatch.setattr(labs_cage, "__file__", str(course / "tidak-ada.py"))
+    with pytest.raises(LessonError, match="tidak dapat dimulai"):
+        mark_file(write_lab(course).path, course / "kumpulan" / "budi.ipynb", Settings(walls=WALLS))

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import time
 
@@ -246,3 +248,22 @@ def test_slow_answers_meet_the_limit_of_their_check(tmp_path):
     entries, _ = marks(tmp_path, RIGHT | {"kuadrat": "# Tugas kuadrat\ndef square(x):\n    while True:\n        pass"})
     assert entries["kuadrat"]["status"] in (STOPPED, "belum") and "batas waktu" in entries["kuadrat"]["message"]
     assert earned(entries) == 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
+@pytest.mark.parametrize("walls", [pytest.param(True, marks=NEEDS_WALLS), False])
+def test_a_judge_that_is_killed_leaves_nothing(tmp_path, walls):
+    program = f"""
+import tempfile
+tempfile.tempdir = {str(tmp_path)!r}
+from tools.labs_student import Student
+student = Student(walls={walls})
+print("ready", flush=True)
+student.run("while True: pass", "sel 1", 600)
+"""
+    judge = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert judge.stdout.readline() == "ready\n"
+    assert any(lives_in(process, tmp_path) for process in psutil.Process(judge.pid).children(recursive=True))
+    judge.kill()
+    judge.wait()
+    judge.stdout.close()

@@ -16,6 +16,7 @@ import psutil
 
 from tools import labs_cage
 from tools.labs_values import ValueRefused, decode, encode, read_message, write_message
+from tools.nb_schema import LessonError
 
 GRACE = 5  # seconds to answer an interrupt, then the process is killed
 START_SECONDS = 60
@@ -134,8 +135,8 @@ class Student:
 
     def _start(self):
         self.folder = tempfile.mkdtemp(prefix="lab-")
-        self.reason, self.answers = "", queue.Queue()
-        settings = {"root": self.folder, "show": labs_cage.folders_to_show(), "walls": self.walls}
+        self.reason, self.output, self.answers = "", b"", queue.Queue()
+        settings = {"root": self.folder, "show": labs_cage.folders_to_show(), "walls": self.walls, "judge": os.getpid()}
         environment = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
         command = [sys.executable, "-I", "-u", labs_cage.__file__, json.dumps(settings)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -143,7 +144,12 @@ class Student:
         self.threads = [threading.Thread(target=task, daemon=True) for task in (self._read, self._drain, self._watch)]
         for thread in self.threads:
             thread.start()
-        self._wait(self.deadline_in(START_SECONDS))
+        try:
+            self._wait(self.deadline_in(START_SECONDS))
+        except StudentStopped:  # not the student's doing, so it must not cost a mark
+            self.stop()
+            lines = self.output.decode(errors="replace").strip().splitlines() or ["tanpa pesan"]
+            raise LessonError(f"Proses untuk kode mahasiswa tidak dapat dimulai: {lines[-1]}") from None
 
     def _remote(self, number, kind, is_callable):
         return Remote(self, number, kind, is_callable)
@@ -215,7 +221,7 @@ class Student:
         self.answers.put(None)
 
     def _drain(self):
-        total, self.output = 0, b""
+        total = 0
         while block := self.process.stderr.read1(65_536):
             total += len(block)
             self.output = (self.output + block)[:10_000]
