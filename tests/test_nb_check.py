@@ -110,7 +110,7 @@ BROKEN = {
     "unbalanced": (unbox, "tidak berpasangan di bagian 'Latihan'"),
     "few cells": (lambda n: n.cells.__delitem__(slice(7, 19)), "sel: 35-55 diharapkan"),
     "many words": (add_text("Bobot kecil. " * 700), "kata prosa di luar kuis dan petunjuk: 1200-2200 diharapkan"),
-    "long cell": (replace("plt.plot", "\n".join(["a = 1"] * 20) + "\nplt.plot"), "paling banyak 20 baris kode"),
+    "long cell": (replace("plt.plot", "\n".join(["a = 1"] * 20) + "\nplt.plot"), "paling banyak 20 pernyataan"),
     "empty cell": (lambda n: n.cells.insert(9, new_code_cell("")), "sel kode kosong"),
     "syntax": (replace("plt.plot([0, 1]);", "plt.plot("), "kode tidak dapat diurai"),
     "stale name": (replace("plt.plot", "k = jax.random.PRNGKey(0)\nplt.plot"), "pakai jax.random.key"),

@@ -134,8 +134,8 @@ def test_format_refuses_what_is_no_lesson(repository, capsys):
 def test_setup_cell_follows_the_project_file_and_is_short(tmp_path):
     source = setup_source(read_repository(ROOT))
     lines = source.split("\n")
-    assert len(lines) <= 22
-    assert max(map(len, lines)) <= 110
+    assert len(lines) <= 25
+    assert max(map(len, lines)) <= 88
     project = (ROOT / "pyproject.toml").read_text()
     (tmp_path / "pyproject.toml").write_text(project.replace("github.com/ghif/", "github.com/kampus/"))
     assert "https://github.com/kampus/" in setup_source(read_repository(tmp_path))

@@ -1,5 +1,7 @@
 """Check one lesson against the anatomy: form, metadata, sections, sizes, links and the results it recorded."""
 
+import io
+import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from tools.nb_sections import headings, matches, segments
 
 CELLS = range(35, 56)
 WORDS = range(1200, 2201)
-CODE_LINES = 20
+STATEMENTS = 20  # lines of a cell when each statement stands on one: breaking a long one makes it no harder
 HINTS = range(4, 5)
 QUESTIONS = range(5, 7)
 KILOBYTES = 400
@@ -137,9 +139,18 @@ def sizes(lesson):
     if words not in WORDS:
         yield None, _range_message("kata prosa di luar kuis dan petunjuk", WORDS, words)
     for piece in segments(lesson.notebook):
-        lines = piece.source.count("\n") + 1
-        if piece.kind == "code" and lines > CODE_LINES:
-            yield piece.cell, f"paling banyak {CODE_LINES} baris kode, ternyata {lines}; pecah selnya"
+        count = _statements(piece.source) if piece.kind == "code" else 0
+        if count > STATEMENTS:
+            yield piece.cell, f"paling banyak {STATEMENTS} pernyataan, ternyata {count}; pecah selnya"
+
+
+def _statements(source):
+    """Count the statements of a cell, each header of a block among them; 0 if it does not parse."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return 0  # another check says so
+    return sum(token.type == tokenize.NEWLINE for token in tokens)
 
 
 def boxes(lesson):

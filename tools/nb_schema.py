@@ -35,21 +35,24 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 
-if "google.colab" in sys.modules or {{"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}} & set(os.environ):
+clouds = {{"COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE"}}
+if "google.colab" in sys.modules or clouds & set(os.environ):
     # Colab/Kaggle: pasang paket kursus tanpa mengganti jax yang sudah ada di sana.
     import subprocess
 
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     release = "{url}/releases/download/v{version}"
-    wheel = os.environ.get("{variable}_WHEEL", f"{{release}}/{wheel}")
+    wheel = f"{{release}}/{wheel}"
+    wheel = os.environ.get("{variable}_WHEEL", wheel)
     packages = [f"jax=={{version('jax')}}", "{flax}", wheel]
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", *packages], check=True)
+    pip = [sys.executable, "-m", "pip", "install", "-q"]
+    subprocess.run([*pip, *packages], check=True)
 
 try:
     import_module("common.data")
 except ModuleNotFoundError as error:
-    message = f"Paket {{error.name!r}} belum terpasang: jalankan `make lab` dari akar repositori."
-    raise ModuleNotFoundError(message) from None"""
+    cure = "jalankan `make lab` dari akar repositori."
+    raise ModuleNotFoundError(f"Paket {{error.name!r}} belum terpasang: {{cure}}") from None"""
 
 
 class LessonError(Exception):
