@@ -6,6 +6,7 @@ import pytest
 from lab_samples import write_lab
 
 from tools import labs
+from tools.labs_forbidden import forbidden_in
 from tools.labs_source import bound_names, problems_of, student_edition
 from tools.nb_schema import LessonError
 
@@ -77,3 +78,19 @@ def test_bound_names_are_those_seen_outside():
     code += "def f(n):\n    o = 1"
     assert bound_names(code) == {"a", "d", "x", "y", "z", "i", "k", "f"}
     assert bound_names("not python") == set()
+
+
+@pytest.mark.parametrize(
+    ("sources", "found"),
+    [
+        (["def f(x):\n    return jax.grad(g)(x)"], ["grad"]),
+        (["from jax import grad as slope", "def f(x):\n    return slope(g)(x)"], ["grad"]),
+        (["import jax.experimental.jet as j", "def f(x):\n    return j(x)"], ["jet"]),
+        (["h = jax.grad(g)", "def f(x):\n    return k(x)", "def k(x):\n    return h(x)"], ["grad"]),
+        (["def other(x):\n    return jax.grad(g)(x)", "def f(x):\n    return x"], []),
+        (["def f(x):\n    return jax.grad(g)(x)", "def f(x):\n    return 2 * x"], []),
+        (["def f(:", "gradient = 1\ndef f(x):\n    return gradient"], []),
+    ],
+)
+def test_forbidden_names_are_found_in_what_the_answer_uses(sources, found):
+    assert forbidden_in(sources, ["f"], ["grad", "jet"]) == found

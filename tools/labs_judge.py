@@ -8,6 +8,7 @@ import traceback
 import warnings
 from dataclasses import dataclass, field
 
+from tools.labs_forbidden import forbidden_in
 from tools.labs_source import bound_names, loaded_names, read_lab
 from tools.labs_student import CORES, Limits, Student, StudentError, StudentStopped
 from tools.labs_submission import NoNotebook, digest_of, number_in_name, read_submission, student_cells
@@ -155,6 +156,9 @@ class Desk:
             StudentStopped: the process has ended.
         """
         code = "\n".join([check.code, self.settings.extra.get(check.task, "")])
+        sources = [source for _, source in self.cells]
+        if used := forbidden_in(sources, self.lab.names_of(check.task), check.facts.get("forbidden", ())):
+            return FAILED, f"Tugas ini dikerjakan tanpa {', '.join(used)}, tetapi jawaban Anda memakainya."
         try:
             for name in sorted(loaded_names(code) & set(self.lab.names_of(check.task))):
                 namespace[name] = self.student.get(name)

@@ -47,7 +47,8 @@ class LabCell:
         kind: "text", "setup", "given", "demo", "identity", "answer", "check" or "written".
         task: the task that an answer, a check or a written answer belongs to.
         source: as in the source notebook, markers included.
-        facts: of a check or a written answer: "points", and where given "seconds", "hint", "lesson".
+        facts: of a check or a written answer: "points", and where given "seconds", "hint", "lesson",
+            "forbidden" (names that the answer must not use).
     """
 
     kind: str
