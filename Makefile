@@ -6,10 +6,12 @@ SETS ?= pinned tree colab newest
 PY := .venv/bin/python
 READY := .venv/ready
 OFFLINE := $(PY) -m tools.offline
-PIP_INSTALL := -m pip install --disable-pip-version-check
+# Di dalam arsip `make bundle` semua pustaka ada di wheels/, sehingga internet tidak diperlukan.
+WHEELS := $(if $(wildcard wheels),--no-index --find-links wheels)
+PIP_INSTALL := -m pip install --disable-pip-version-check $(WHEELS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab run test test-fast lint seeds mutate compat bench lock wheel clean
+.PHONY: help install lab run test test-fast lint seeds mutate compat bench lock wheel bundle clean
 
 help: ## tampilkan daftar ini
 	@echo "Pemakaian: make PERINTAH [NB=pelajaran.ipynb] [PYTHON=python3.12]"
@@ -87,6 +89,9 @@ lock: $(PY) ## susun ulang requirements.txt dari pyproject.toml
 wheel: $(READY) ## bangun wheel paket common ke dist/
 	rm -rf build/lib
 	$(PY) -m build --wheel
+
+bundle: $(READY) ## kemas repositori dan semua pustaka ke dist/ untuk tempat tanpa internet
+	$(PY) -m tools.bundle $(if $(PLATFORM),--platform $(PLATFORM))
 
 clean: ## hapus hasil bangun dan cache; .venv tetap
 	rm -rf build dist .compat .pytest_cache .ruff_cache *.egg-info
