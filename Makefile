@@ -11,7 +11,7 @@ WHEELS := $(if $(wildcard wheels),--no-index --find-links wheels)
 PIP_INSTALL := -m pip install --disable-pip-version-check $(WHEELS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab run test test-fast lint seeds mutate compat bench lock wheel bundle clean
+.PHONY: help install lab run doctor test test-fast lint seeds mutate compat bench lock wheel bundle clean
 
 help: ## tampilkan daftar ini
 	@echo "Pemakaian: make PERINTAH [NB=pelajaran.ipynb] [PYTHON=python3.12]"
@@ -48,6 +48,9 @@ lab: $(READY) ## buka JupyterLab (NB=... memilih pelajaran pertama)
 
 run: $(READY) ## jalankan satu pelajaran di terminal (NB=..., SET="SEED=1")
 	$(PY) -m tools.nb run $(or $(NB),$(LESSON)) $(if $(SET),--set $(SET))
+
+doctor: $(READY) ## periksa pemasangan dan taksir lama setiap bab di mesin ini
+	$(PY) -m common.doctor
 
 # Memeriksa. Pengujian memakai CPU dan, bila sistem mengizinkan, tanpa jaringan.
 test test-fast: export JAX_PLATFORMS := cpu

@@ -84,7 +84,7 @@ def test_counts_come_from_the_last_line(tmp_path, monkeypatch):
 
 def test_compat_fails_when_one_set_fails(monkeypatch, capsys):
     outcomes = {
-        "pinned": compat.Outcome("pinned", ("3.11.7", "0.10.2", "0.12.8", "2.4.6"), "9 passed", "3/3", 61.2),
+        "pinned": compat.Outcome("pinned", ("3.11.7", "0.10.2", "0.12.8", "2.4.6"), "9 passed", "3/3", "6/6", 61.2),
         "colab": compat.Outcome("colab", failed=True),
     }
     monkeypatch.setattr(compat, "run_set", outcomes.__getitem__)
@@ -92,7 +92,7 @@ def test_compat_fails_when_one_set_fails(monkeypatch, capsys):
     assert compat.main(["pinned", "colab"]) == 1
     *_, heading, pinned, colab = capsys.readouterr().out.splitlines()
     assert heading.split() == list(compat.HEADING)
-    assert pinned.split() == ["pinned", "3.11.7", "0.10.2", "0.12.8", "2.4.6", "9", "passed", "3/3", "61", "OK"]
+    assert pinned.split() == ["pinned", "3.11.7", "0.10.2", "0.12.8", "2.4.6", "9", "passed", "3/3", "6/6", "61", "OK"]
     assert colab.endswith("GAGAL")
 
 

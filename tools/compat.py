@@ -1,4 +1,4 @@
-"""Run tests and lessons on several sets of versions: `python -m tools.compat [pinned] [tree] [colab] [newest]`.
+"""Run tests, lessons and labs on several sets of versions: `python -m tools.compat [pinned] [tree] [colab] [newest]`.
 
 A deprecation warning is an error: in tests by the `filterwarnings` of pyproject.toml, in lessons by the filter of
 `compat_environments`. On the likeness of Colab the tests of the development tools are left out, since nobody uses
@@ -17,12 +17,13 @@ from pathlib import Path
 
 from tools.compat_colab import colab
 from tools.compat_environments import CompatError, Environment, newest, pinned, tree
+from tools.labs_source import lab_paths
 from tools.nb_schema import ROOT, lesson_paths
 
 SETS = {"pinned": pinned, "tree": tree, "colab": colab, "newest": newest}
 FOLDER = ROOT / ".compat"
 PACKAGES = ("jax", "flax", "numpy")
-HEADING = ("set", "Python", *PACKAGES, "pengujian", "pelajaran", "detik", "hasil")
+HEADING = ("set", "Python", *PACKAGES, "pengujian", "pelajaran", "lab", "detik", "hasil")
 VERSIONS_PROGRAM = """\
 import platform, sys
 from importlib.metadata import version
@@ -40,13 +41,14 @@ class Outcome:
     versions: tuple[str, ...] = ("?",) * (1 + len(PACKAGES))
     tests: str = "-"
     lessons: str = "-"
+    labs: str = "-"
     seconds: float = 0.0
     failed: bool = False
 
     def row(self) -> tuple[str, ...]:
         """Return the cells of this set's row under HEADING."""
         verdict = "GAGAL" if self.failed else "OK"
-        return (self.name, *self.versions, self.tests, self.lessons, f"{self.seconds:.0f}", verdict)
+        return (self.name, *self.versions, self.tests, self.lessons, self.labs, f"{self.seconds:.0f}", verdict)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,7 +81,10 @@ def run_set(name: str) -> Outcome:
         with SETS[name](folder) as environment:
             outcome.versions = read_versions(environment)
             outcome.tests = run_tests(environment, folder / "pytest.log", outcome)
-            outcome.lessons = run_lessons(environment, folder, outcome)
+            outcome.lessons = run_all(environment, ["tools.nb", "run"], lesson_paths(ROOT), folder, outcome)
+            outcome.labs = run_all(
+                environment, ["jupyter", "execute", "--timeout=600"], lab_paths(ROOT), folder, outcome
+            )
     except (CompatError, subprocess.CalledProcessError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         outcome.failed = True
@@ -108,11 +113,21 @@ def tool_tests(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob("test_*.py")) if IMPORTS_TOOLS.search(path.read_text(encoding="utf-8"))]
 
 
-def run_lessons(environment: Environment, folder: Path, outcome: Outcome) -> str:
-    """Execute every lesson in a fresh kernel; return "passed/all"."""
-    paths = lesson_paths(ROOT)
+def run_all(environment: Environment, module: list[str], paths: list[Path], folder: Path, outcome: Outcome) -> str:
+    """Execute notebooks in fresh kernels: a lesson, or a lab as a student with all the answers would.
+
+    Args:
+        environment: where.
+        module: name of the module that executes one, and its first arguments.
+        paths: of the notebooks.
+        folder: for the logs.
+        outcome: marked as failed when one of them fails.
+
+    Returns:
+        "passed/all".
+    """
     passed = [
-        _logged(environment, ["-m", "tools.nb", "run", str(path)], folder / f"{path.parent.name}-{path.stem}.log")
+        _logged(environment, ["-m", *module, str(path)], folder / f"{path.parent.name}-{path.stem}.log")
         for path in paths
     ]
     outcome.failed |= not all(passed)
