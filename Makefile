@@ -5,18 +5,19 @@ SETS ?= pinned tree colab newest
 
 PY := .venv/bin/python
 READY := .venv/ready
+SITE := .venv/site
 OFFLINE := $(PY) -m tools.offline
 # Di dalam arsip `make bundle` semua pustaka ada di wheels/, sehingga internet tidak diperlukan.
 WHEELS := $(if $(wildcard wheels),--no-index --find-links wheels)
 PIP_INSTALL := -m pip install --disable-pip-version-check $(WHEELS)
 
 .DEFAULT_GOAL := help
-.PHONY: help install lab run doctor test test-fast lint seeds mutate compat bench lock wheel bundle clean
+.PHONY: help install lab run doctor test test-fast lint seeds mutate compat bench site site-serve site-archive site-test lock wheel bundle clean
 
 help: ## tampilkan daftar ini
 	@echo "Pemakaian: make PERINTAH [NB=pelajaran.ipynb] [PYTHON=python3.12]"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Lingkungan: dibuat bila belum ada, dipasang ulang bila daftar pustaka berubah.
 install: $(READY) ## pasang lingkungan .venv (perintah lain memanggilnya sendiri)
@@ -81,6 +82,24 @@ compat: $(READY) ## uji pada beberapa set versi (SETS="pinned tree colab newest"
 
 bench: $(READY) ## ukur kecepatan di samping NNX dan PyTorch (bila terpasang) ke benchmarks/
 	JAX_PLATFORMS=cpu $(PY) -m benchmarks.speed
+
+# Situs: dari keluaran yang tersimpan, tanpa menjalankan apa pun dan tanpa jaringan.
+$(SITE): $(READY)
+	$(PY) $(PIP_INSTALL) --constraint requirements.txt --editable ".[site]"
+	@touch $@
+
+site: $(SITE) ## bangun situs ke build/situs/html
+	$(OFFLINE) $(PY) -m tools.site build
+
+site-serve: $(SITE) ## bangun situs, lalu tampilkan
+	$(PY) -m tools.site serve
+
+site-archive: $(SITE) ## bangun situs, lalu kemas ke dist/ untuk dibuka dari folder
+	$(OFFLINE) $(PY) -m tools.site archive
+
+site-test: site ## uji situs di Chromium (perlu chromium, chromedriver, dan npm)
+	@npm install --silent --prefix build/axe axe-core@4
+	$(OFFLINE) $(PY) -m pytest tests/site
 
 # Merawat. `lock` menggeser pin sesedikit mungkin; hapus requirements.txt lebih dulu untuk memperbarui semuanya.
 lock: $(PY) ## susun ulang requirements.txt dari pyproject.toml

@@ -89,6 +89,10 @@ def test_bound_names_are_those_seen_outside():
         (["h = jax.grad(g)", "def f(x):\n    return k(x)", "def k(x):\n    return h(x)"], ["grad"]),
         (["def other(x):\n    return jax.grad(g)(x)", "def f(x):\n    return x"], []),
         (["def f(x):\n    return jax.grad(g)(x)", "def f(x):\n    return 2 * x"], []),
+        (["params = jax.grad(g)(x)", "def f(params):\n    return params"], []),
+        (["h = jax.grad(g)", "def f(x):\n    h = x\n    return h"], []),
+        (["h = jax.grad(g)", "def f(x):\n    def k(y):\n        return h(y)\n    return k(x)"], ["grad"]),
+        (["h = jax.grad(g)", "def f(h):\n    def k(y):\n        return h(y)\n    return k"], []),
         (["def f(:", "gradient = 1\ndef f(x):\n    return gradient"], []),
     ],
 )

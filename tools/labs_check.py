@@ -126,9 +126,10 @@ def wrong_answer_faults(lab, answers, settings):
 
 
 def _judge(desk, check, namespace, code):
+    desk.cells = [(f"Tugas {check.task}", code)]
     try:
         desk.student.reset()
-        desk.student.run(code, f"Tugas {check.task}", CHECK_SECONDS)
+        desk.student.run(*reversed(desk.cells[0]), CHECK_SECONDS)
         desk.student.deadline = desk.student.deadline_in(check.facts.get("seconds", CHECK_SECONDS))
         return desk.check(check, dict(namespace))
     except StudentError as error:
@@ -136,6 +137,8 @@ def _judge(desk, check, namespace, code):
     except StudentStopped as error:
         desk.close()
         return "gagal", str(error)
+    finally:
+        desk.cells = []  # a process made anew starts without any answer
 
 
 def _edition_faults(lab, settings):

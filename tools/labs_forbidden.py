@@ -5,6 +5,7 @@ for instance, is not found out.
 """
 
 import ast
+import symtable
 
 from tools.labs_source import bound_names
 
@@ -31,16 +32,25 @@ def forbidden_in(sources, wanted, forbidden):
     while left:
         node = definitions.pop(left.pop(), None)
         if node is not None:
-            mentioned = {name for part in ast.walk(node) for name in _names_in(part)}
-            used |= mentioned
-            left += mentioned
+            shared = _global_names(symtable.symtable(ast.unparse(node), "<jawaban>", "exec"))
+            used |= shared.union(*map(_members, ast.walk(node)))
+            left += shared
     return sorted(used & set(forbidden))
 
 
-def _names_in(node):
+def _global_names(table):
+    """Return the names that a piece of code reads from the notebook; arguments and local variables are its own."""
+    symbols = table.get_symbols()
+    own = {symbol.get_name() for symbol in symbols if symbol.is_referenced() and symbol.is_global()}
+    if table.get_type() == "module":
+        own = {symbol.get_name() for symbol in symbols if symbol.is_referenced()}
+    return own.union(*map(_global_names, table.get_children()))
+
+
+def _members(node):
     match node:
-        case ast.Name(id=name) | ast.Attribute(attr=name):
-            return [name]
+        case ast.Attribute(attr=name):
+            return {name}
         case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-            return [part for alias in aliases for part in alias.name.split(".")]
-    return []
+            return {part for alias in aliases for part in alias.name.split(".")}
+    return set()
