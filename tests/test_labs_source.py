@@ -7,7 +7,7 @@ from lab_samples import write_lab
 
 from tools import labs
 from tools.labs_forbidden import forbidden_in
-from tools.labs_source import bound_names, problems_of, student_edition
+from tools.labs_source import bound_names, problems_of, read_lab, student_edition, with_standard_setup
 from tools.nb_schema import LessonError
 
 
@@ -98,3 +98,13 @@ def test_bound_names_are_those_seen_outside():
 )
 def test_forbidden_names_are_found_in_what_the_answer_uses(sources, found):
     assert forbidden_in(sources, ["f"], ["grad", "jet"]) == found
+
+
+def test_build_writes_the_standard_setup_cell(tmp_path):
+    lab = write_lab(tmp_path)
+    text = lab.path.read_text(encoding="utf-8").replace('import_module(\\"common.data\\")', 'import_module(\\"lain\\")')
+    lab.path.write_text(text, encoding="utf-8")
+    changed = read_lab(lab.path)
+    assert any("sel persiapan" in problem for problem in problems_of(changed))
+    assert problems_of(with_standard_setup(changed)) == []
+    assert problems_of(read_lab(lab.path)) == []

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tools.command import run_verb
-from tools.labs_source import FULL_POINTS, lab_paths, problems_of, read_lab, student_edition
+from tools.labs_source import FULL_POINTS, lab_paths, problems_of, read_lab, student_edition, with_standard_setup
 from tools.nb_schema import ROOT, LessonError
 
 RESUME = "Dihentikan. Yang sudah dinilai tersimpan; ulangi perintahnya untuk melanjutkan."
@@ -59,7 +59,7 @@ def build(options, root):
 
     from tools.labs_check import has_own_outputs, store_outputs
 
-    for lab in _labs(options.labs, root):
+    for lab in map(with_standard_setup, _labs(options.labs, root)):
         if problems := problems_of(lab):
             raise LessonError(f"{lab.name}: " + "; ".join(problems))
         if not has_own_outputs(lab):

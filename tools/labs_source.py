@@ -17,10 +17,12 @@ import copy
 import hashlib
 import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
-from tools.nb_schema import LessonError, is_setup_cell, read_notebook
+import nbformat
+
+from tools.nb_schema import ROOT, LessonError, is_setup_cell, read_notebook, read_repository, setup_source
 
 LAB_PATTERN = "[1-6]-*/lab/lab-*-solution.ipynb"
 TITLES = {"Tugas": "answer", "Periksa": "check", "Identitas": "identity", "Peragaan": "demo"}
@@ -153,6 +155,17 @@ def read_lab(path):
     return Lab(path, notebook, tuple(map(_read_cell, notebook.cells)))
 
 
+def with_standard_setup(lab):
+    """Return the lab with the setup cell that every notebook has; its file is written when that changes it."""
+    cells = [cell for cell in lab.notebook.cells if cell.cell_type == "code" and is_setup_cell(cell)]
+    if all(cell.source == _standard_setup() for cell in cells):
+        return lab
+    for cell in cells:
+        cell.source = _standard_setup()
+    lab.path.write_text(nbformat.v4.writes(lab.notebook, indent=1) + "\n", encoding="utf-8", newline="\n")
+    return read_lab(lab.path)
+
+
 def problems_of(lab):
     """Return, in Indonesian, what is wrong with a lab's form; an empty list if nothing."""
     problems = []
@@ -166,6 +179,8 @@ def problems_of(lab):
         problems += [f"{kind} {cell.task!r} tanpa points" for cell in lab.of(kind) if "points" not in cell.facts]
     problems += [f"tugas {task!r} tanpa pemeriksaan" for task in tasks - {c.task for c in lab.of("check", "written")}]
     problems += [f"pemeriksaan {cell.task!r} tanpa tugas" for cell in lab.checks if cell.task not in tasks]
+    if any(cell.source != _standard_setup() for cell in lab.of("setup")):
+        problems.append("sel persiapan bukan yang baku; jalankan `python -m tools.labs build`")
     if sum(lab.points) != FULL_POINTS:
         problems.append(f"jumlah nilai {sum(lab.points)}, seharusnya {FULL_POINTS}")
     return problems + _dependencies(lab)
@@ -192,6 +207,11 @@ def student_edition(lab):
         if line in shown:
             raise LessonError(f"{lab.name}: baris jawaban {line!r} masih ada di edisi mahasiswa")
     return notebook
+
+
+@cache
+def _standard_setup():
+    return setup_source(read_repository(ROOT))
 
 
 def bound_names(code):
