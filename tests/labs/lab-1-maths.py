@@ -83,6 +83,22 @@ def weighted_ridge(x, y, weights, strength):
     return jnp.linalg.inv(weighted @ matrix + penalty) @ weighted @ y
 
 
+# %% kuadrat-terkecil | persamaan normal dengan pseudoinvers | selesaikan dengan QR
+def weighted_ridge(x, y, weights, strength):
+    matrix = jnp.column_stack([jnp.ones(len(x)), x])
+    penalty = strength * jnp.diag(jnp.arange(matrix.shape[1]) > 0)
+    weighted = matrix.T * weights
+    return jnp.linalg.pinv(weighted @ matrix + penalty) @ weighted @ y
+
+
+# %% kuadrat-terkecil | bobot dibagi rata-ratanya | bobot keliru
+def weighted_ridge(x, y, weights, strength):
+    matrix = jnp.column_stack([jnp.ones(len(x)), x])
+    root, penalty = jnp.sqrt(weights / weights.mean()), jnp.sqrt(strength) * jnp.eye(matrix.shape[1])[1:]
+    stacked = jnp.vstack([matrix * root[:, None], penalty])
+    return jnp.linalg.lstsq(stacked, jnp.append(y * root, jnp.zeros(len(penalty))))[0]
+
+
 # %% ikan | tanpa aturan rantai antartahun | aturan rantai belum lengkap
 def ricker_gradients(r, k, start, weights):
     n, totals = start, [0.0, 0.0, 0.0]
@@ -147,6 +163,89 @@ def ricker_gradients(r, k, start, weights):
     return {"r": slope_r, "k": slope_k, "start": adjoint}
 
 
+# %% ikan | bobot dipasang terbalik | bobot terpasang terbalik
+def ricker_gradients(r, k, start, weights):
+    n, slopes, totals = start, [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]
+    for weight in weights[::-1]:
+        after = n * jnp.exp(r * (1 - n / k))
+        back = after / n * (1 - r * n / k)
+        direct = (after * (1 - n / k), after * r * n / k**2, 0.0)
+        slopes = [back * slope + extra for slope, extra in zip(slopes, direct)]
+        totals = [total + weight * slope for total, slope in zip(totals, slopes)]
+        n = after
+    return dict(zip(("r", "k", "start"), totals))
+
+
+# %% ikan | aturan rantai hanya untuk n_0 dan k | turunan r harus 1 * 50
+def ricker_gradients(r, k, start, weights):
+    n, slopes, totals = start, [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]
+    for weight in weights:
+        after = n * jnp.exp(r * (1 - n / k))
+        back = after / n * (1 - r * n / k)
+        direct = (after * (1 - n / k), after * r * n / k**2, 0.0)
+        slopes = [direct[0], back * slopes[1] + direct[1], back * slopes[2]]
+        totals = [total + weight * slope for total, slope in zip(totals, slopes)]
+        n = after
+    return dict(zip(("r", "k", "start"), totals))
+
+
+# %% ikan | jax.grad di dalam fungsi | dikerjakan tanpa grad
+def ricker_gradients(r, k, start, weights):
+    def income(r, k, n):
+        total = 0.0
+        for weight in weights:
+            n = n * jnp.exp(r * (1 - n / k))
+            total += weight * n
+        return total
+
+    return dict(zip(("r", "k", "start"), jax.grad(income, argnums=(0, 1, 2))(r, k, start)))
+
+
+# %% ikan | value_and_grad diimpor dengan nama lain | dikerjakan tanpa value_and_grad
+from jax import value_and_grad as slopes_of
+
+
+def ricker_gradients(r, k, start, weights):
+    def income(r, k, n):
+        total = 0.0
+        for weight in weights:
+            n = n * jnp.exp(r * (1 - n / k))
+            total += weight * n
+        return total
+
+    return dict(zip(("r", "k", "start"), slopes_of(income, argnums=(0, 1, 2))(r, k, start)[1]))
+
+
+# %% ikan | jax.jvp di dalam fungsi penolong | dikerjakan tanpa jvp
+def slope_along(function, place, direction):
+    return jax.jvp(function, place, direction)[1]
+
+
+def ricker_gradients(r, k, start, weights):
+    def income(r, k, n):
+        total = 0.0
+        for weight in weights:
+            n = n * jnp.exp(r * (1 - n / k))
+            total += weight * n
+        return total
+
+    axes = [tuple(row) for row in np.eye(3).tolist()]
+    return dict(zip(("r", "k", "start"), [slope_along(income, (r, k, start), axis) for axis in axes]))
+
+
+# %% ikan | jacfwd dan jacrev bergantian | dikerjakan tanpa jacfwd, jacrev
+def ricker_gradients(r, k, start, weights):
+    def income(r, k, n):
+        total = 0.0
+        for weight in weights:
+            n = n * jnp.exp(r * (1 - n / k))
+            total += weight * n
+        return total
+
+    slope_r, slope_k = jax.jacfwd(income, argnums=(0, 1))(r, k, start)
+    return {"r": slope_r, "k": slope_k, "start": jax.jacrev(income, argnums=2)(r, k, start)}
+
+
 # %% perbaiki-salinan | salinan yang salah | dua salinan sama persis
 noisy_copies = faulty_copies
 
@@ -206,6 +305,14 @@ def noisy_copies(key, params, scale, count):
     return jax.tree.unflatten(skeleton, [noisy(leaf, k) for leaf, k in zip(leaves, keys)])
 
 
+# %% perbaiki-salinan | satu bilangan setiap baris, untuk semua kolom | kolom-kolom satu daun berbagi derau
+def noisy_copies(key, params, scale, count):
+    leaves, skeleton = jax.tree.flatten(params)
+    keys = jax.random.split(key, len(leaves))
+    noisy = [leaf + scale * jax.random.normal(k, (count, *leaf.shape[:-1], 1)) for leaf, k in zip(leaves, keys)]
+    return jax.tree.unflatten(skeleton, noisy)
+
+
 # %% latih | ketiga komponen mulai dari tempat yang sama | mulai dari tempat yang sama
 def fit_mixture(lengths, key):
     z = (lengths - lengths.mean()) / lengths.std()
@@ -243,6 +350,50 @@ def fit_mixture(lengths, key):
     return {"weights": jax.nn.softmax(params["a"]), "means": means, "scales": lengths.std() * jnp.exp(params["s"])}
 
 
+# %% latih | dari beberapa titik awal dipilih yang terburuk | terjebak di maksimum lokal
+def fit_mixture(lengths, key):
+    z = (lengths - lengths.mean()) / lengths.std()
+
+    def objective(params):
+        logs = jax.nn.log_softmax(params["a"]) + jax.scipy.stats.norm.logpdf(
+            z[:, None], params["m"], jnp.exp(params["s"])
+        )
+        return jax.nn.logsumexp(logs, axis=1).mean()
+
+    def climb(key):
+        params = {"a": jnp.zeros(3), "m": jax.random.choice(key, z, (3,)), "s": jnp.full(3, -0.7)}
+        step = lambda _, p: jax.tree.map(lambda v, g: v + 0.1 * g, p, jax.grad(objective)(p))
+        params = jax.lax.fori_loop(0, 500, step, params)
+        return params, objective(params)
+
+    members, scores = jax.jit(jax.vmap(climb))(jax.random.split(key, 16))
+    params = jax.tree.map(lambda leaf: leaf[scores.argmin()], members)
+    means = lengths.mean() + lengths.std() * params["m"]
+    return {"weights": jax.nn.softmax(params["a"]), "means": means, "scales": lengths.std() * jnp.exp(params["s"])}
+
+
+# %% latih | simpangan baku tetap dalam satuan terstandar | satuan belum dikembalikan
+def fit_mixture(lengths, key):
+    z = (lengths - lengths.mean()) / lengths.std()
+
+    def objective(params):
+        logs = jax.nn.log_softmax(params["a"]) + jax.scipy.stats.norm.logpdf(
+            z[:, None], params["m"], jnp.exp(params["s"])
+        )
+        return jax.nn.logsumexp(logs, axis=1).mean()
+
+    def climb(key):
+        params = {"a": jnp.zeros(3), "m": jax.random.choice(key, z, (3,)), "s": jnp.full(3, -0.7)}
+        step = lambda _, p: jax.tree.map(lambda v, g: v + 0.1 * g, p, jax.grad(objective)(p))
+        params = jax.lax.fori_loop(0, 500, step, params)
+        return params, objective(params)
+
+    members, scores = jax.jit(jax.vmap(climb))(jax.random.split(key, 16))
+    params = jax.tree.map(lambda leaf: leaf[scores.argmax()], members)
+    means = lengths.mean() + lengths.std() * params["m"]
+    return {"weights": jax.nn.softmax(params["a"]), "means": means, "scales": jnp.exp(params["s"])}
+
+
 # %% latih | bilangan dari histogram satu tangkapan | jangan menulis angka milik satu tangkapan
 def fit_mixture(lengths, key):
     return {name: jnp.asarray(values) for name, values in make_catch(3)[2].items()}
@@ -275,6 +426,10 @@ def fit_mixture(lengths, key):
     while True:
         pass
 
+
+# %% undian | pecahan tidak dibulatkan | harus bilangan bulat
+shortages = np.maximum(np.random.default_rng(0).normal(shop["mean"], shop["spread"], 1_000_000) - shop["stock"], 0)
+draws_needed = float((100 * shortages.std() / shortages.mean()) ** 2)
 
 # %% undian | hasil bagi tidak dikuadratkan | masih harus dikuadratkan
 shortages = np.maximum(np.random.default_rng(0).normal(shop["mean"], shop["spread"], 1_000_000) - shop["stock"], 0)

@@ -22,6 +22,11 @@ def log_softmax(logits):
     return jax.nn.softmax(logits)
 
 
+# %% log-softmax | log dari softmax | kurangkan dulu maksimumnya
+def log_softmax(logits):
+    return jnp.log(jax.nn.softmax(logits, axis=-1))
+
+
 # %% loss-halus | bagian s dibagi ke K - 1 kelas | bagian s dibagi ke semua K kelas
 def smoothed_loss(logits, labels, mask, smoothing):
     classes = logits.shape[-1]
@@ -37,6 +42,12 @@ def smoothed_loss(logits, labels, mask, smoothing):
     targets = (1 - smoothing) * jax.nn.one_hot(labels, classes) + smoothing / classes
     losses = -(targets * jax.nn.log_softmax(logits)).sum(axis=-1)
     return jnp.where(mask, losses, 0).mean()
+
+
+# %% loss-halus | rata-rata contoh dikali mask | bagilah dengan banyaknya yang dihitung
+def smoothed_loss(logits, labels, mask, smoothing):
+    targets = (1 - smoothing) * jax.nn.one_hot(labels, logits.shape[-1]) + smoothing / logits.shape[-1]
+    return (-(targets * jax.nn.log_softmax(logits)).sum(axis=-1) * mask).mean()
 
 
 # %% loss-halus | pembagian dengan nol | tanpa contoh yang dihitung
@@ -69,6 +80,55 @@ def gradients(params, x, y):
     return {"W1": x.T @ slopes, "b1": slopes.sum(axis=0), "w2": hidden.T @ errors}
 
 
+# %% gradien | turunan tanh dari masukannya, bukan keluarannya | turunan tanh
+def gradients(params, x, y):
+    inputs = x @ params["W1"] + params["b1"]
+    hidden = jnp.tanh(inputs)
+    errors = (hidden @ params["w2"] - y) / len(y)
+    slopes = errors[:, None] * params["w2"] * (1 - inputs**2)
+    return {"W1": x.T @ slopes, "b1": slopes.sum(axis=0), "w2": hidden.T @ errors}
+
+
+# %% gradien | gradien b1 dirata-ratakan lagi | gradien b1 keliru
+def gradients(params, x, y):
+    hidden = jnp.tanh(x @ params["W1"] + params["b1"])
+    errors = (hidden @ params["w2"] - y) / len(y)
+    slopes = errors[:, None] * params["w2"] * (1 - hidden**2)
+    return {"W1": x.T @ slopes, "b1": slopes.mean(axis=0), "w2": hidden.T @ errors}
+
+
+# %% gradien | jax.jacobian | tanpa diferensiasi otomatis
+def gradients(params, x, y):
+    def loss(params):
+        return ((jnp.tanh(x @ params["W1"] + params["b1"]) @ params["w2"] - y) ** 2).mean() / 2
+
+    return jax.jacobian(loss)(params)
+
+
+# %% gradien | jax.grad | tanpa diferensiasi otomatis
+def gradients(params, x, y):
+    def loss(params):
+        return ((jnp.tanh(x @ params["W1"] + params["b1"]) @ params["w2"] - y) ** 2).mean() / 2
+
+    return jax.grad(loss)(params)
+
+
+# %% gradien | jax.vjp | tanpa diferensiasi otomatis
+def gradients(params, x, y):
+    def loss(params):
+        return ((jnp.tanh(x @ params["W1"] + params["b1"]) @ params["w2"] - y) ** 2).mean() / 2
+
+    return jax.vjp(loss, params)[1](jnp.float32(1))[0]
+
+
+# %% gradien | jax.jacfwd | tanpa diferensiasi otomatis
+def gradients(params, x, y):
+    def loss(params):
+        return ((jnp.tanh(x @ params["W1"] + params["b1"]) @ params["w2"] - y) ** 2).mean() / 2
+
+    return jax.jacfwd(loss)(params)
+
+
 # %% gradien | transpos terlupa | bentuk gradien W1
 def gradients(params, x, y):
     hidden = jnp.tanh(x @ params["W1"] + params["b1"])
@@ -77,7 +137,7 @@ def gradients(params, x, y):
     return {"W1": slopes.T @ x, "b1": slopes.sum(axis=0), "w2": hidden.T @ errors}
 
 
-# %% gradien | bobot W1 memakai lapisan tersembunyi sebelum tanh | W1 keliru
+# %% gradien | gradien W1 separuhnya | W1 keliru
 def gradients(params, x, y):
     hidden = jnp.tanh(x @ params["W1"] + params["b1"])
     errors = (hidden @ params["w2"] - y) / len(y)
@@ -109,7 +169,26 @@ def adam_step(params, grads, state, rate=0.1, decay_mean=0.9, decay_square=0.999
     return params, {"count": count, "mean": mean, "square": square}
 
 
-# %% perbaiki-adam | count tidak maju | langkah ke-2
+# %% perbaiki-adam | hanya abs yang dibuang | rata-rata kuadrat gradien
+def adam_step(params, grads, state, rate=0.1, decay_mean=0.9, decay_square=0.999, epsilon=1e-8):
+    count = state["count"] + 1
+    mean = decay_mean * state["mean"] + (1 - decay_mean) * grads
+    square = decay_square * state["square"] + (1 - decay_square) * grads
+    square_hat = square / (1 - decay_square * count)
+    params = params - rate * mean / (1 - decay_mean**count) / (jnp.sqrt(square_hat) + epsilon)
+    return params, {"count": count, "mean": mean, "square": square}
+
+
+# %% perbaiki-adam | koreksi bias dibuang | koreksi bias
+def adam_step(params, grads, state, rate=0.1, decay_mean=0.9, decay_square=0.999, epsilon=1e-8):
+    count = state["count"] + 1
+    mean = decay_mean * state["mean"] + (1 - decay_mean) * grads
+    square = decay_square * state["square"] + (1 - decay_square) * grads**2
+    params = params - rate * mean / (jnp.sqrt(square) + epsilon)
+    return params, {"count": count, "mean": mean, "square": square}
+
+
+# %% perbaiki-adam | count tidak maju | count
 def adam_step(params, grads, state, rate=0.1, decay_mean=0.9, decay_square=0.999, epsilon=1e-8):
     count = 1
     mean = decay_mean * state["mean"] + (1 - decay_mean) * grads
@@ -127,7 +206,7 @@ def train(x, y, key):
     return jax.random.normal(key, (784, 10))
 
 
-# %% latih | menghafal data latih | gambar yang tidak dilihat
+# %% latih | menghafal data latih | overfitting
 def predict(params, x):
     known, labels = params
     flat = np.asarray(x).reshape(len(x), -1)
@@ -137,6 +216,64 @@ def predict(params, x):
 
 def train(x, y, key):
     return np.asarray(x).reshape(len(x), -1), np.asarray(y)
+
+
+# %% latih | menghafal data validasi juga | gambar penilai
+def predict(params, x):
+    flat = np.asarray(x).reshape(len(x), -1)
+    return np.stack([np.eye(10)[params.get(row.tobytes(), 0)] for row in flat])
+
+
+def train(x, y, key):
+    rows = np.concatenate([np.asarray(x), validation["x"]])
+    labels = np.concatenate([np.asarray(y), validation["y"]])
+    return {row.tobytes(): label for row, label in zip(rows, labels)}
+
+
+# %% latih | piksel tidak diskalakan, SGD 0.1 | hampir seperti menebak
+def predict(params, x):
+    hidden = jax.nn.relu(jnp.asarray(x, jnp.float32).reshape(len(x), -1) @ params[0])
+    return hidden @ params[1]
+
+
+def train(x, y, key):
+    def loss_of(params, x, y):
+        return optax.softmax_cross_entropy_with_integer_labels(predict(params, x), y).mean()
+
+    @jax.jit
+    def step(params, x, y):
+        return jax.tree.map(lambda p, g: p - 0.1 * g, params, jax.grad(loss_of)(params, x, y))
+
+    keys = jax.random.split(key)
+    params = [jax.random.normal(keys[0], (784, 64)) * 0.05, jax.random.normal(keys[1], (64, 10)) * 0.1]
+    for start in range(0, 4000, 100):
+        params = step(params, x[start : start + 100], y[start : start + 100])
+    return params
+
+
+# %% latih | terlalu sedikit langkah | banyaknya langkah
+def predict(params, x):
+    return jnp.asarray(x, jnp.float32).reshape(len(x), -1) / 255 @ params
+
+
+def train(x, y, key):
+    def loss_of(params):
+        return optax.softmax_cross_entropy_with_integer_labels(predict(params, x), y).mean()
+
+    step = jax.jit(lambda params: params - 0.1 * jax.grad(loss_of)(params))
+    params = jnp.zeros((784, 10))
+    for _ in range(10):
+        params = step(params)
+    return params
+
+
+# %% latih | kelas, bukan logit | harus memberi logit
+def predict(params, x):
+    return (jnp.asarray(x, jnp.float32).reshape(len(x), -1) @ params).argmax(axis=-1)
+
+
+def train(x, y, key):
+    return jax.random.normal(key, (784, 10))
 
 
 # %% latih | learning rate terlalu besar, piksel tidak diskalakan | akurasi
@@ -175,3 +312,9 @@ largest_rate = float(2 / np.linalg.eigvalsh(A)[0])
 
 # %% stabil | matriks mahasiswa lain | milik NIM
 largest_rate = float(2 / np.linalg.eigvalsh(make_quadratic("99999999")[0])[-1])
+
+# %% stabil | nilai eigen rata-rata | batas keliru
+largest_rate = float(2 / np.linalg.eigvalsh(A).mean())
+
+# %% stabil | larik dari semua arah | satu bilangan
+largest_rate = 2 / np.linalg.eigvalsh(A)
