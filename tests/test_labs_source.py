@@ -108,3 +108,17 @@ def test_build_writes_the_standard_setup_cell(tmp_path):
     assert any("sel persiapan" in problem for problem in problems_of(changed))
     assert problems_of(with_standard_setup(changed)) == []
     assert problems_of(read_lab(lab.path)) == []
+
+
+def test_long_hints_are_folded_in_the_student_edition(tmp_path):
+    lab = write_lab(tmp_path)
+    hint = "hitung dahulu jumlahnya, " * 8 + "lalu bagi"
+    lab.path.write_text(
+        lab.path.read_text(encoding="utf-8").replace("kalikan x dengan dirinya", hint), encoding="utf-8"
+    )
+    source = next(cell.source for cell in student_edition(read_lab(lab.path)).cells if "Tugas kuadrat" in cell.source)
+    assert max(map(len, source.split("\n"))) <= 88
+    namespace = {}
+    exec(source, namespace)
+    with pytest.raises(NotImplementedError, match=f"^Tugas kuadrat: {hint}$"):
+        namespace["square"](2)

@@ -16,6 +16,7 @@ import ast
 import copy
 import hashlib
 import re
+import textwrap
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -39,6 +40,7 @@ RUBRIC = re.compile(REGION.format(begin="<!--", name="RUBRIC", end=" -->"))
 MARKER = re.compile(r"(BEGIN|END) (SOLUTION|HIDDEN TESTS|RUBRIC)")
 PLACEHOLDER = "*Tulis jawaban Anda di sini.*\n"
 FULL_POINTS = 100
+WIDTH = 88  # columns of a line of code
 
 
 @dataclass(frozen=True)
@@ -263,8 +265,14 @@ def _read_cell(cell):
 
 
 def _stub(found, task):
-    hint = found["hint"] or "tulis jawaban Anda di sini"
-    return f'{found["indent"]}raise NotImplementedError("Tugas {task}: {hint}")\n'
+    indent, hint = found["indent"], found["hint"] or "tulis jawaban Anda di sini"
+    line = f'{indent}raise NotImplementedError("Tugas {task}: {hint}")\n'
+    if len(line) <= WIDTH:
+        return line
+    room = WIDTH - len(indent) - len('    " "')
+    pieces = textwrap.wrap(f"Tugas {task}: {hint}", room, break_on_hyphens=False)
+    texts = "".join(f'{indent}    "{piece}{"" if piece is pieces[-1] else " "}"\n' for piece in pieces)
+    return f"{indent}raise NotImplementedError(\n{texts}{indent})\n"
 
 
 def _secret_lines(lab):

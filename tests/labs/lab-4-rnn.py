@@ -9,7 +9,7 @@ def gru_step(params, h, x):
     return (1 - z) * jnp.tanh(x_n + r * h_n) + z * h
 
 
-# %% sel-gru | z dan 1 - z tertukar | periksa (1 - z), z
+# %% sel-gru | z dan 1 - z tertukar | (1 - z), z
 def gru_step(params, h, x):
     W, U, b = (jnp.split(params[name], 3, axis=-1) for name in "WUb")
     r, z = (jax.nn.sigmoid(x @ W[gate] + h @ U[gate] + b[gate]) for gate in (0, 1))
@@ -29,6 +29,13 @@ def gru_step(params, h, x):
     r, z = (jax.nn.sigmoid(x @ W[gate] + h @ U[gate] + b[gate]) for gate in (0, 1))
     kept = (r @ h.T @ h) if h.shape[1] > 1 else r * h
     return (1 - z) * jnp.tanh(x @ W[2] + kept @ U[2] + b[2]) + z * h
+
+
+# %% sel-gru | r dan z tertukar urutannya | periksa urutan r, z, n
+def gru_step(params, h, x):
+    W, U, b = (jnp.split(params[name], 3, axis=-1) for name in "WUb")
+    z, r = (jax.nn.sigmoid(x @ W[gate] + h @ U[gate] + b[gate]) for gate in (0, 1))
+    return (1 - z) * jnp.tanh(x @ W[2] + (r * h) @ U[2] + b[2]) + z * h
 
 
 # %% bigram | pasangan berulang tercacah sekali | pasangan yang berulang
@@ -107,6 +114,39 @@ def bigram_chances(ids, size, alpha):
 
 def bits_per_character(chances, ids):
     return float(-np.log2(chances[ids[:-1], ids[1:]]).mean())
+
+
+# %% bigram | tabel terbalik sebelum dibagi | terbalik
+def bigram_chances(ids, size, alpha):
+    counts = np.zeros((size, size))
+    np.add.at(counts, (ids[1:], ids[:-1]), 1)
+    return (counts + alpha) / (counts.sum(axis=1, keepdims=True) + alpha * size)
+
+
+def bits_per_character(chances, ids):
+    return float(-np.log2(chances[ids[:-1], ids[1:]]).mean())
+
+
+# %% bigram | tabel terbalik, dibagi menurut kolom | terbalik
+def bigram_chances(ids, size, alpha):
+    counts = np.zeros((size, size))
+    np.add.at(counts, (ids[1:], ids[:-1]), 1)
+    return (counts + alpha) / (counts.sum(axis=0, keepdims=True) + alpha * size)
+
+
+def bits_per_character(chances, ids):
+    return float(-np.log2(chances[ids[1:], ids[:-1]]).mean())
+
+
+# %% bigram | tabel benar, tetapi dibaca terbalik | baris tabel adalah huruf pertama
+def bigram_chances(ids, size, alpha):
+    counts = np.zeros((size, size))
+    np.add.at(counts, (ids[:-1], ids[1:]), 1)
+    return (counts + alpha) / (counts.sum(axis=1, keepdims=True) + alpha * size)
+
+
+def bits_per_character(chances, ids):
+    return float(-np.log2(chances[ids[1:], ids[:-1]]).mean())
 
 
 # %% kemasan | keadaan tidak dinolkan di urutan baru | mulai dari keadaan nol
@@ -193,16 +233,31 @@ def packed_states(params, x, segments):
     return lax.scan(step, start, inputs)[1].swapaxes(0, 1)
 
 
-# %% perbaiki-penulis | salinan yang salah | keadaan dibawa sebagai (c, h)
+# %% kemasan | bantalan dinolkan | keadaan di bantalan
+def packed_states(params, x, segments):
+    before = jnp.pad(segments, ((0, 0), (1, 0)))[:, :-1]
+
+    def step(h, inputs):
+        x_t, first, letter = inputs
+        h = jnp.where(first[:, None], 0.0, h)
+        h = jnp.tanh(x_t @ params["W"] + h @ params["U"] + params["b"]) * letter[:, None]
+        return h, h
+
+    start = jnp.zeros((x.shape[0], params["U"].shape[0]))
+    inputs = (jnp.swapaxes(x, 0, 1), (segments != before).T, segments.T > 0)
+    return lax.scan(step, start, inputs)[1].swapaxes(0, 1)
+
+
+# %% perbaiki-penulis | salinan yang salah | telusuri keadaan
 write = faulty_write
 
 
-# %% perbaiki-penulis | hanya suhu yang diperbaiki | keadaan dibawa sebagai (c, h)
+# %% perbaiki-penulis | hanya suhu yang diperbaiki | telusuri keadaan
 def write(params, first, keys, temperature):
     return faulty_write(params, first, keys, 1 / temperature)
 
 
-# %% perbaiki-penulis | hanya keadaan yang diperbaiki | suhu membagi logit
+# %% perbaiki-penulis | hanya keadaan yang diperbaiki | suhu mendekati nol
 def write(params, first, keys, temperature):
     def step(carry, key):
         (c, h), token = carry
@@ -261,7 +316,7 @@ def write(params, first, keys, temperature):
     return lax.scan(step, ((zeros, zeros), jnp.argmax(zeros) + first), keys)[1]
 
 
-# %% perbaiki-penulis | logit yang sudah dibagi suhu dikembalikan | logit menyimpang
+# %% perbaiki-penulis | logit yang sudah dibagi suhu dikembalikan | sebelum suhu
 def write(params, first, keys, temperature):
     def step(carry, key):
         (c, h), token = carry
@@ -274,6 +329,35 @@ def write(params, first, keys, temperature):
 
     zeros = jnp.zeros(params["U"].shape[0])
     return lax.scan(step, ((zeros, zeros), jnp.int32(first)), keys)[1]
+
+
+# %% perbaiki-penulis | h tidak dibawa ke langkah berikutnya | keadaan dibawa sebagai (c, h)
+def write(params, first, keys, temperature):
+    def step(carry, key):
+        (c, h), token = carry
+        i, f, g, o = jnp.split(params["W"][token] + h @ params["U"] + params["b"], 4)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        logits = (jax.nn.sigmoid(o) * jnp.tanh(c)) @ params["V"] + params["d"]
+        token = jax.random.categorical(key, logits / temperature)
+        return ((c, h), token), (token, logits)
+
+    zeros = jnp.zeros(params["U"].shape[0])
+    return lax.scan(step, ((zeros, zeros), jnp.int32(first)), keys)[1]
+
+
+# %% perbaiki-penulis | suhu hanya dipakai di langkah pertama | suhu membagi logit
+def write(params, first, keys, temperature):
+    def step(carry, key):
+        (c, h), token, temperature = carry
+        i, f, g, o = jnp.split(params["W"][token] + h @ params["U"] + params["b"], 4)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        logits = h @ params["V"] + params["d"]
+        token = jax.random.categorical(key, logits / temperature)
+        return ((c, h), token, jnp.where(temperature < 0.1, temperature, 1.0)), (token, logits)
+
+    zeros = jnp.zeros(params["U"].shape[0])
+    return lax.scan(step, ((zeros, zeros), jnp.int32(first), jnp.float32(temperature)), keys)[1]
 
 
 # %% lampu | tidak dilatih | belum terlatih
@@ -344,6 +428,58 @@ def predict(params, x):
 
 def train(x, y, key):
     return jnp.zeros(1)
+
+
+# %% lampu | RNN tanh yang kurang terlatih | latih lebih lama
+def predict(params, x):
+    def step(h, x_t):
+        h = jnp.tanh(params["W"][x_t] + h @ params["U"])
+        return h, h
+
+    x = jnp.asarray(x)
+    states = lax.scan(step, jnp.zeros((len(x), 32)), x.T)[1]
+    return jnp.swapaxes(states @ params["V"] + params["c"], 0, 1)
+
+
+def train(x, y, key):
+    keys = jax.random.split(key, 3)
+    params = {
+        "W": jax.random.normal(keys[0], (6, 32)),
+        "U": jax.random.normal(keys[1], (32, 32)) / 32**0.5,
+        "V": jax.random.normal(keys[2], (32, 2)) * 0.2,
+        "c": jnp.zeros(2),
+    }
+    tx = optax.adam(1e-2)
+    state = tx.init(params)
+
+    def loss_of(params):
+        return optax.softmax_cross_entropy_with_integer_labels(predict(params, x), y).mean()
+
+    @jax.jit
+    def update(params, state):
+        changes, state = tx.update(jax.grad(loss_of)(params), state)
+        return optax.apply_updates(params, changes), state
+
+    for _ in range(40):
+        params, state = update(params, state)
+    return params
+
+
+# %% lampu | mesin dicari di antara keluaran make_machine, tidak dilatih | train harus belajar dari x dan y
+def lamps_of(machine, x):
+    state, lamps = np.zeros(len(x), int), []
+    for column in np.asarray(x).T:
+        state = machine["effects"][column, state]
+        lamps.append(machine["lamp"][state])
+    return np.stack(lamps, axis=1)
+
+
+def predict(params, x):
+    return np.eye(2)[lamps_of(make_machine(params), x)]
+
+
+def train(x, y, key):
+    return max(range(1500), key=lambda seed: (lamps_of(make_machine(seed), x[:50]) == y[:50]).mean())
 
 
 # %% redup | dari jari-jari spektral saja | jari-jari spektral saja
