@@ -9,6 +9,7 @@ from PIL import Image
 
 # Okabe and Ito (2008), told apart with every common form of colour blindness.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+MARKERS = "ox^sv+D*"  # one for each colour: a second sign for readers without colours
 METRIC_NAMES = {"loss": "loss (nat)", "accuracy": "akurasi"}
 LAST_COLOUR = 255  # of the 256 in a palette image
 
@@ -155,7 +156,11 @@ def decision_boundary(predict, points, labels, *, axis=None, cells=120):
         origin="lower",
         extent=(-reach, reach, -reach, reach),
     )
-    axis.scatter(*points.T, c=labels, cmap=colours, vmin=0, vmax=last, s=6, linewidths=0)
+    if np.ptp(regions):  # a border, for who cannot tell the tints; contour warns where one class fills the plane
+        axis.contour(side, side, regions, levels=np.arange(last) + 0.5, colors="black", linewidths=0.6)
+    for label in np.unique(labels):
+        style = {"marker": MARKERS[label], "color": PALETTE[label], "s": 10, "linewidths": 0.8}
+        axis.scatter(*points[labels == label].T, **style)
     axis.set(xlabel="$x_1$", ylabel="$x_2$")
     axis.grid(False)
     return axis
@@ -169,7 +174,7 @@ def feature_maps(maps, *, columns=8):
         columns: images in a row.
 
     Returns:
-        The Matplotlib figure; blue is negative, red positive, white zero.
+        The Matplotlib figure; blue is negative, yellow positive, grey zero; the lightness tells them apart as well.
 
     Raises:
         ValueError: the array has not three axes.
@@ -181,7 +186,7 @@ def feature_maps(maps, *, columns=8):
     figure = image_grid(maps.transpose(2, 0, 1), columns=columns, value_range=(-reach, reach))
     for axis in figure.axes:
         for image in axis.images:
-            image.set_cmap("RdBu_r")
+            image.set_cmap("cividis")
     return figure
 
 
