@@ -113,7 +113,7 @@ wheel: $(READY) ## bangun wheel paket common ke dist/
 	$(PY) -m build --wheel
 
 bundle: $(READY) ## kemas repositori dan semua pustaka ke dist/ untuk tempat tanpa internet
-	$(PY) -m tools.bundle $(if $(PLATFORM),--platform $(PLATFORM))
+	$(PY) -m tools.bundle $(if $(PLATFORM),--platform $(PLATFORM)) $(if $(PYVER),--python $(PYVER))
 
 clean: ## hapus hasil bangun dan cache; .venv tetap
 	rm -rf build dist .compat .pytest_cache .ruff_cache *.egg-info

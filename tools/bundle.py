@@ -49,6 +49,10 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     if options.platform is None:
         parser.error(f"sistem {sysconfig.get_platform()} tidak dikenal; pilih --platform dari {', '.join(PLATFORMS)}")
+    try:
+        files = tracked_files()
+    except (OSError, subprocess.CalledProcessError):
+        parser.error("perlu salinan git dari kursus ini; buat dengan `git clone`, bukan dari berkas ZIP")
     repository = read_repository(ROOT)
     archive = ROOT / "dist" / f"{repository.name}-{repository.version}-{options.platform}-py{options.python}.zip"
     with tempfile.TemporaryDirectory() as folder:
@@ -59,10 +63,13 @@ def main(arguments=None):
             download(wanted, Path(folder), options.platform, release)
             for wanted, release in zip(choices, releases, strict=True)
         ):
-            print("pustaka di atas tidak punya wheel untuk sistem itu; pilih --platform atau --python lain")
+            print("pustaka di atas tidak punya wheel atau gagal diunduh; periksa internet, --platform, dan --python")
             return 1
-        write_archive(archive, tracked_files(), sorted(Path(folder).iterdir()), top=repository.name)
-    print(f"{archive.relative_to(ROOT)}: {archive.stat().st_size / 1e6:.0f} MB; buka di mesin tujuan, lalu `make lab`")
+        write_archive(archive, files, sorted(Path(folder).iterdir()), top=repository.name)
+    size = archive.stat().st_size / 1e6
+    print(
+        f"{archive.relative_to(ROOT)}: {size:.0f} MB, untuk Python {options.python}; di mesin tujuan buka, lalu `make lab`"
+    )
     return 0
 
 
@@ -119,7 +126,7 @@ def download(wanted, folder, platform, python):
     own = this_platform() == platform
     foreign = [] if own else [path.name for path in folder.iterdir() if not _fits(path.name, names)]
     if foreign:
-        print(f"wheel ini dibangun untuk sistem lain: {', '.join(foreign)}")
+        print(f"wheel ini hanya cocok untuk mesin ini, bukan sistem tujuan: {', '.join(foreign)}")
     return fetched and built and not foreign
 
 

@@ -12,6 +12,7 @@ from tools.nb_schema import SETUP_MARK, strip_source
 
 MAX_BYTES = 50 * 2**20
 NUMBER = re.compile(r"\d{5,}")
+MOODLE = re.compile(r"_\d+_assignsubmission_(?:file|onlinetext)_?")  # in its archives: a number that is no student's
 UNSET = {"", "00000000", "Nama Lengkap"}
 
 
@@ -72,7 +73,7 @@ def read_submission(path):
 
 def number_in_name(path):
     """Return the student number that the name of a file or of its folder holds, else the name itself."""
-    found = NUMBER.search(path.stem) or NUMBER.search(path.parent.name)
+    found = NUMBER.search(MOODLE.sub("_", path.stem)) or NUMBER.search(MOODLE.sub("_", f"{path.parent.name}_"))
     return found[0] if found else path.stem
 
 

@@ -21,7 +21,7 @@ html_theme.sidebar_secondary.remove: true
 <div class="film"><div class="pita" role="img" aria-label="{film_words}"></div>
 <button type="button" class="tombol" aria-pressed="false">Hentikan gambar</button></div>
 
-*Derau yang diminta menjadi 0 sampai 9 oleh model difusi dari [pelajaran 5.06](5-generative/06-diffusion.ipynb).
+*Model difusi dari [pelajaran 5.06](5-generative/06-diffusion.ipynb) mengubah derau menjadi angka yang diminta.
 Sekali undi, tanpa dipilih.*
 
 <p><a class="tombol utama" href="{start}.html">Mulai di sini</a>
@@ -38,7 +38,8 @@ apa yang perlu dibaca lebih dahulu; klik untuk membukanya.
 
 ## Yang Anda buat, dan hasilnya
 
-Setiap bilangan berasal dari keluaran notebook yang tersimpan, dan dicapai lagi setiap kali kursus ini diuji.
+Setiap bilangan berasal dari keluaran notebook yang tersimpan. Setiap kali kursus ini diuji, bilangan itu
+dihitung ulang dan harus sama dalam toleransinya.
 
 {table}
 

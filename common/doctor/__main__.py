@@ -60,7 +60,7 @@ def examined(examine):
         return examine()
     except Exception as error:
         text = f"tidak dapat diperiksa: {type(error).__name__}: {error}"
-        return [Finding(Level.PROBLEM, text, "Pasang ulang: hapus folder .venv, lalu `make install`.")]
+        return [Finding(Level.PROBLEM, text, "Pasang ulang: hapus folder .venv, lalu jalankan `make install`.")]
 
 
 def show(title, findings):

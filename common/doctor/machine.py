@@ -12,7 +12,7 @@ GIB = 2**30
 NEEDED_MEMORY, NEEDED_DISK = 2 * GIB, GIB
 UNUSUAL_SETTINGS = {  # option of jax.config -> (usual value, what another one does)
     "jax_enable_x64": (False, "bilangan berpresisi ganda: hasil dan waktu berbeda dari yang tersimpan"),
-    "jax_disable_jit": (False, "tidak ada yang dikompilasi: pelatihan puluhan kali lebih lambat"),
+    "jax_disable_jit": (False, "tidak ada yang dikompilasi: pelatihan jauh lebih lambat"),
     "jax_debug_nans": (False, "setiap operasi diperiksa: pelatihan jauh lebih lambat"),
 }
 
@@ -63,7 +63,7 @@ def examine_device():
     except Exception as error:  # whatever breaks here, the report goes on
         first_line = str(error).strip().partition("\n")[0]
         chosen = os.environ.get("JAX_PLATFORMS")
-        cure = f"Hapus JAX_PLATFORMS={chosen} dari lingkungan." if chosen else f"{install_command()} jax"
+        cure = f"Hapus variabel lingkungan JAX_PLATFORMS={chosen}." if chosen else f"{install_command()} jax"
         return [Finding(Level.PROBLEM, f"JAX tidak dapat dipakai: {type(error).__name__}: {first_line}", cure)]
     where = f"{len(devices)} x {devices[0].device_kind} ({jax.default_backend()})"
     findings = [Finding(Level.GOOD, f"JAX menghitung di {where}")]
@@ -85,7 +85,7 @@ def unusual_settings(values):
         List of `Finding`.
     """
     return [
-        Finding(Level.NOTICE, f"{name} = {values[name]}: {effect}", f"Hapus {name.upper()} dari lingkungan.")
+        Finding(Level.NOTICE, f"{name} = {values[name]}: {effect}", f"Hapus variabel lingkungan {name.upper()}.")
         for name, (usual, effect) in UNUSUAL_SETTINGS.items()
         if values.get(name, usual) != usual
     ]
@@ -99,9 +99,7 @@ def examine_files():
     """
     from ..data import embedded
 
-    cure = (
-        f"Pulihkan dengan `git checkout common`, atau `{install_command()} --force-reinstall --no-deps` paket kursus."
-    )
+    cure = "Pulihkan dengan `git checkout common`; di Colab, mulai ulang dengan mesin baru."
     folder = Path(__file__).parents[1] / "pretrained"
     weights = list(folder.glob("*.safetensors"))
     findings = [] if weights else [Finding(Level.PROBLEM, f"bobot terlatih tidak ada di {folder}", cure)]

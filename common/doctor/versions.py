@@ -76,7 +76,7 @@ def accelerator_plugins(versions):
         Finding(
             Level.PROBLEM,
             f"{name} {other} tidak cocok dengan jaxlib {jaxlib}, sehingga GPU tidak terpakai",
-            f'{install_command()} "jax[{name.split("-")[1]}]=={jaxlib}"; di Colab mulai ulang dengan mesin baru',
+            f'{install_command()} "jax[{name.split("-")[1]}]=={jaxlib}"; di Colab, mulai ulang dengan mesin baru',
         )
         for name, other in odd
     ]
