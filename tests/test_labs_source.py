@@ -1,6 +1,7 @@
 """Labs: the student edition hides what it must, and a lab that is built wrongly is named."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from lab_samples import write_lab
@@ -8,6 +9,7 @@ from lab_samples import write_lab
 from tools import labs
 from tools.labs_forbidden import forbidden_in
 from tools.labs_source import bound_names, problems_of, read_lab, student_edition, with_standard_setup
+from tools.labs_submission import number_in_name
 from tools.nb_schema import LessonError
 
 
@@ -122,3 +124,18 @@ def test_long_hints_are_folded_in_the_student_edition(tmp_path):
     exec(source, namespace)
     with pytest.raises(NotImplementedError, match=f"^Tugas kuadrat: {hint}$"):
         namespace["square"](2)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("kumpulan/13520001_lab-2-mlp.ipynb", "13520001"),
+        ("kumpulan/Siti Aminah_4481207_assignsubmission_file_13520001.ipynb", "13520001"),
+        ("kumpulan/Siti Aminah_4481207_assignsubmission_file_/13520001 lab.ipynb", "13520001"),
+        ("kumpulan/Siti Aminah_4481207_assignsubmission_file_/lab.ipynb", "lab"),
+        ("kumpulan/13520001/lab.ipynb", "13520001"),
+        ("kumpulan/lab.ipynb", "lab"),
+    ],
+)
+def test_numbers_are_read_from_names_as_students_and_moodle_write_them(name, number):
+    assert number_in_name(Path(name)) == number

@@ -67,9 +67,7 @@ def main(arguments=None):
             return 1
         write_archive(archive, files, sorted(Path(folder).iterdir()), top=repository.name)
     size = archive.stat().st_size / 1e6
-    print(
-        f"{archive.relative_to(ROOT)}: {size:.0f} MB, untuk Python {options.python}; di mesin tujuan buka, lalu `make lab`"
-    )
+    print(f"{archive.relative_to(ROOT)}: {size:.0f} MB, untuk Python {options.python}; buka di tujuan, lalu `make lab`")
     return 0
 
 
