@@ -15,15 +15,15 @@ from ..training import compiled_step
 
 BATCH, ROUNDS, ROUND_SECONDS = 128, 3, 0.5
 # Seconds on two cores of an Intel Xeon at rest, the machine of benchmarks/seeds.json, on jax 0.10.2.
-REFERENCE = {"kompilasi": 1.65, "langkah MLP": 0.0016, "langkah CNN": 0.027}
+REFERENCE = {"kompilasi": 1.43, "langkah MLP": 0.0016, "langkah CNN": 0.0252}
 # Seconds that the lessons of a chapter took there, starts of kernels included; a test compares with seeds.json.
 CHAPTER_SECONDS = {
-    "1-maths": 213,
-    "2-mlp": 275,
-    "3-convnet": 455,
-    "4-rnn": 250,
-    "5-generative": 480,
-    "6-transformer": 240,
+    "1-maths": 214,
+    "2-mlp": 279,
+    "3-convnet": 454,
+    "4-rnn": 241,
+    "5-generative": 512,
+    "6-transformer": 241,
 }
 
 
