@@ -98,7 +98,7 @@ site-archive: $(SITE) ## bangun situs, lalu kemas ke dist/ untuk dibuka dari fol
 	$(OFFLINE) $(PY) -m tools.site archive
 
 site-test: site ## uji situs di Chromium (perlu chromium, chromedriver, dan npm)
-	@npm install --silent --prefix build/axe axe-core@4
+	@npm install --loglevel=error --no-fund --no-audit --prefix build/axe axe-core@4
 	$(OFFLINE) $(PY) -m pytest tests/site
 
 # Merawat. `lock` menggeser pin sesedikit mungkin; hapus requirements.txt lebih dulu untuk memperbarui semuanya.
