@@ -55,15 +55,16 @@ doctor: $(READY) ## periksa pemasangan dan taksir lama setiap bab di mesin ini
 
 # Memeriksa. Pengujian memakai CPU dan, bila sistem mengizinkan, tanpa jaringan.
 test test-fast: export JAX_PLATFORMS := cpu
+TWO_CORES := --numprocesses 2 --dist worksteal
 
 test: lint ## semua pemeriksaan, sama dengan CI
-	$(OFFLINE) $(PY) -m pytest
+	$(OFFLINE) $(PY) -m pytest $(TWO_CORES)
 	$(PY) -m tools.nb check
 	$(OFFLINE) $(PY) -m tools.nb notebooks
 	@echo "Semua pemeriksaan lulus."
 
 test-fast: lint ## pemeriksaan di bawah tiga menit, tanpa menjalankan pelajaran
-	$(OFFLINE) $(PY) -m pytest -m "not slow"
+	$(OFFLINE) $(PY) -m pytest $(TWO_CORES) -m "not slow"
 	$(PY) -m tools.nb check
 	@echo "Pemeriksaan cepat lulus."
 

@@ -102,7 +102,8 @@ def run_tests(environment: Environment, log: Path, outcome: Outcome) -> str:
     """Run the test suite; return what its last line counts."""
     skipped = () if environment.has_tools else tool_tests(ROOT / "tests")
     ignored = [f"--ignore={path}" for path in skipped]
-    passed = _logged(environment, ["-m", "pytest", "-q", "-p", "no:cacheprovider", *ignored], log)
+    command = ["-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", "-p", "no:cacheprovider", *ignored]
+    passed = _logged(environment, command, log)
     outcome.failed |= not passed
     last_line = log.read_text(encoding="utf-8", errors="replace").rstrip().rpartition("\n")[2]
     return ", ".join(re.findall(r"\d+ (?:passed|failed|errors?|skipped)", last_line)) or "gagal"
