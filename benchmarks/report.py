@@ -120,7 +120,7 @@ def write_table(results):
     speed = MATMUL_FLOPS / results["training"]["mlp"]["contenders"]["matmul"]["median"] / 1e9
     apart = results.get("measured_apart", [])  # parts that were measured after the run of all others
     lines = [
-        "# Kecepatan pada laptop",
+        "# Kecepatan pada dua inti CPU",
         "",
         f"Dibuat oleh `make bench` dari `speed.json`. Mesin: {machine}. Perkalian matriks 2048x2048: {speed:.0f} "
         "GFLOP/s.",

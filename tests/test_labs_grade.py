@@ -87,6 +87,18 @@ def test_a_batch_goes_on_where_it_stopped_and_marks_alike(course, monkeypatch):
         assert old == new
 
 
+def test_only_what_was_stopped_is_marked_again(course, monkeypatch):
+    rows = grade(course, monkeypatch)[1]
+    folder = course / "hasil" / "rincian"
+    [detail] = folder.glob("budi-*.json")
+    row = json.loads(detail.read_text())
+    row["tasks"][1] |= {"status": "terhenti", "earned": 0}
+    detail.write_text(json.dumps(row))
+    stamps = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert grade(course, monkeypatch)[1] == rows
+    assert [path for path, stamp in stamps.items() if path.stat().st_mtime_ns != stamp] == [detail]
+
+
 def test_checks_of_the_instructor(course, monkeypatch, capsys):
     folder = course / "rahasia"
     folder.mkdir()

@@ -142,6 +142,7 @@ BROKEN = {
     "late setup": (lambda n: n.cells.insert(1, new_code_cell("A = 1")), "tepat satu sel persiapan diharapkan"),
     "no title": (lambda n: n.cells.insert(0, new_markdown_cell("halo")), "sel pertama harus Markdown"),
     "level": (set_metadata("level", "mudah"), "metadata lesson.level: dasar, menengah, lanjut diharapkan"),
+    "head": (set_metadata("minutes", 50), "harus menyebut 'sekitar 50 menit'"),
     "minutes": (set_metadata("minutes", "45"), "metadata lesson.minutes: int diharapkan, ternyata '45'"),
     "no budget": (set_metadata("seconds", 0), "bilangan positif diharapkan"),
     "unknown field": (set_metadata("author", "x"), "metadata lesson.author: tidak dikenal"),
@@ -247,6 +248,11 @@ def test_seeds_are_required_and_must_keep_the_bound(repository):
     entry[NAME]["results"]["akurasi_uji"] = [0.874]
     seeds.write_text(json.dumps(entry))
     assert "3 seed diharapkan, ternyata 1" in "\n".join(
+        lesson_problems(path, root=root, repository=read_repository(root))
+    )
+    entry[NAME]["seconds"] = [131, 132, 140]
+    seeds.write_text(json.dumps(entry))
+    assert "lesson.minutes: 2 diharapkan (median 132 detik), ternyata 45" in "\n".join(
         lesson_problems(path, root=root, repository=read_repository(root))
     )
     seeds.unlink()

@@ -1,4 +1,4 @@
-"""Mark a folder of collected notebooks, in parallel; what is marked already is not marked again."""
+"""Mark a folder of collected notebooks, in parallel; what is marked already and was not stopped is kept."""
 
 import json
 import multiprocessing
@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tools import labs_cage
-from tools.labs_judge import mark_file
+from tools.labs_judge import STOPPED, mark_file
 from tools.labs_submission import digest_of
 from tools.nb_schema import ROOT, LessonError
 
@@ -166,7 +166,8 @@ def _known_row(detail, path, batch):
     except (OSError, ValueError):
         return None
     same = row.get("sha256") == digest_of(path.read_bytes()) and row.get("lab_sha256") == batch.lab.digest
-    return row if same and row.get("settings") == _settings_digest(batch) else None
+    stopped = any(entry["status"] == STOPPED for entry in row.get("tasks", ()))  # a less busy machine may let it end
+    return row if same and not stopped and row.get("settings") == _settings_digest(batch) else None
 
 
 def _settings_digest(batch):

@@ -75,7 +75,7 @@ def lesson_problems(path, *, root, repository):
     for find in (form, setup, sections, sizes, boxes, code, markdown, spelling_problems):
         problems += find(lesson)
     if not schema:
-        for find in (prerequisites, output_problems, recorded, seed_problems):
+        for find in (minutes, prerequisites, output_problems, recorded, seed_problems):
             problems += find(lesson)
     return [f"{name}: {f'sel {cell}: ' if cell else ''}{message}" for cell, message in problems]
 
@@ -165,6 +165,13 @@ def boxes(lesson):
             yield None, _range_message(f"<details> di bagian '{section}'", allowed, opened)
         if not opened == closed == text.count("<summary>"):
             yield None, f"<details>, <summary>, </details> tidak berpasangan di bagian '{section}'"
+
+
+def minutes(lesson):
+    """Yield a head that names other minutes than the metadata."""
+    promised = f"sekitar {lesson.notebook.metadata['lesson']['minutes']} menit"
+    if not lesson.notebook.cells or promised not in lesson.notebook.cells[0].source:
+        yield 1, f"kepala pelajaran harus menyebut '{promised}', seperti metadata lesson.minutes"
 
 
 def prerequisites(lesson):

@@ -1,7 +1,9 @@
 """Keep the results of lessons honest: over several seeds, and against a fresh run of everything."""
 
 import json
+import math
 import shutil
+import statistics
 import subprocess
 import sys
 
@@ -13,6 +15,7 @@ SEEDS_FILE = "benchmarks/seeds.json"
 COPIES = "build/notebooks"
 SEED_NAME = "SEED"
 ENOUGH_SEEDS = 3
+NOISE = 0.1  # one machine at rest differs by that much from run to run
 PYTEST = ("-m", "pytest", "--nbmake", "--overwrite", "-n", "2", "-p", "no:cacheprovider")
 
 
@@ -54,7 +57,7 @@ def read_seeds(root):
 
 
 def seed_problems(lesson):
-    """Yield (None, problem) where the seeds of a checked Lesson are missing, stale or out of bounds."""
+    """Yield (None, problem) where the seeds of a Lesson are missing, stale, out of bounds or took other minutes."""
     if not lesson.results:
         return
     again = f"jalankan `python -m tools.nb seeds {lesson.name}`"
@@ -71,6 +74,9 @@ def seed_problems(lesson):
         elif not all(meets_bound(spec, value) for value in values):
             shown = "; ".join(decimal(value) for value in values)
             yield None, f"hasil {name}: {bound_text(spec)} di setiap seed diharapkan, ternyata {shown}"
+    median, minutes = statistics.median(entry["seconds"]), lesson.notebook.metadata["lesson"]["minutes"]
+    if minutes != (measured := math.ceil((1 - NOISE) * median / 60)):
+        yield None, f"metadata lesson.minutes: {measured} diharapkan (median {median:.0f} detik), ternyata {minutes}"
 
 
 def compare_results(folder, *, root):
