@@ -76,10 +76,14 @@ def show(title, findings):
     print(title)
     for finding in findings:
         sign = f"  {finding.level.value:<10}"
-        print(textwrap.fill(finding.text, WIDTH, initial_indent=sign, subsequent_indent=" " * 12))
+        print(_folded(finding.text, sign))
         if finding.cure:
-            print(textwrap.fill(finding.cure, WIDTH, initial_indent=" " * 10 + "→ ", subsequent_indent=" " * 12))
+            print(_folded(finding.cure, " " * 10 + "→ "))
     return findings
+
+
+def _folded(text, sign):
+    return textwrap.fill(text, WIDTH, initial_indent=sign, subsequent_indent=" " * 12, break_on_hyphens=False)
 
 
 def conclude(findings):
