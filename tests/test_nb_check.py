@@ -252,7 +252,7 @@ def test_seeds_are_required_and_must_keep_the_bound(repository):
     )
     entry[NAME]["seconds"] = [131, 132, 140]
     seeds.write_text(json.dumps(entry))
-    assert "lesson.minutes: 2 diharapkan (median 132 detik), ternyata 45" in "\n".join(
+    assert "lesson.minutes: 3 diharapkan (median 132 detik), ternyata 45" in "\n".join(
         lesson_problems(path, root=root, repository=read_repository(root))
     )
     seeds.unlink()
