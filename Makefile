@@ -63,7 +63,7 @@ test: lint ## semua pemeriksaan, sama dengan CI
 	$(OFFLINE) $(PY) -m tools.nb notebooks
 	@echo "Semua pemeriksaan lulus."
 
-test-fast: lint ## pemeriksaan di bawah tiga menit, tanpa menjalankan pelajaran
+test-fast: lint ## pemeriksaan tanpa pelajaran dan tanpa pengujian yang lambat
 	$(OFFLINE) $(PY) -m pytest $(TWO_CORES) -m "not slow"
 	$(PY) -m tools.nb check
 	@echo "Pemeriksaan cepat lulus."
