@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -213,12 +214,13 @@ def test_walls_hide_files_network_and_processes(tmp_path):
     spy = f"""
 import os, pathlib, socket
 seen = []
-secret = ({str(lab.path)!r}, {str(other)!r}, {str(ROOT / "tools/labs_judge.py")!r}, "/home", "/etc/passwd")
-for path in secret:
+for path in ({str(lab.path)!r}, {str(other)!r}, {str(ROOT / "tools/labs_judge.py")!r}, "/etc/passwd"):
     try:
-        seen.append((path, pathlib.Path(path).read_bytes()[:10] if os.path.isfile(path) else os.listdir(path)))
+        seen.append((path, pathlib.Path(path).read_bytes()[:10]))
     except OSError:
         pass
+folders = filter(os.path.isdir, ({str(ROOT)!r}, "/home", "/root"))
+around = [os.path.join(folder, name) for folder in folders for name in os.listdir(folder)]
 try:
     socket.create_connection(("127.0.0.1", 22), timeout=1)
     seen.append("network")
@@ -238,6 +240,9 @@ numbers = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
         desk.make_ready()
         assert desk.notes == []
         assert desk.student.get("seen") == []
+        needed = [Path(path) for path in labs_cage.folders_to_show()]
+        around = desk.student.get("around")
+        assert all(any(path.is_relative_to(found) for path in needed) for found in around), around
         assert desk.student.get("numbers") == [1]
     finally:
         desk.close()
