@@ -19,7 +19,9 @@ help: ## tampilkan daftar ini
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# Lingkungan: dibuat bila belum ada, dipasang ulang bila daftar pustaka berubah.
+# Lingkungan: dibuat bila belum ada, dipasang ulang bila daftar pustaka berubah, foldernya pindah (jalur paket kursus
+# mutlak), atau Python-nya hilang.
+$(shell [ ! -e $(READY) ] || { [ "$$(cat $(READY))" = "$$(pwd -P)" ] && $(PY) -c ''; } 2>/dev/null || rm -f $(READY))
 install: $(READY) ## pasang lingkungan .venv (perintah lain memanggilnya sendiri)
 
 $(PY):
@@ -33,8 +35,8 @@ $(PY):
 
 $(READY): requirements.txt pyproject.toml | $(PY)
 	$(PY) $(PIP_INSTALL) -r requirements.txt
-	$(PY) $(PIP_INSTALL) --no-deps --editable .
-	@touch $@
+	$(PY) $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@pwd -P > $@
 
 # Belajar. Tanpa layar, JupyterLab tetap berjalan dan mencetak alamatnya; root perlu izin tegas.
 ifeq ($(shell uname -s)$(DISPLAY)$(WAYLAND_DISPLAY),Linux)
@@ -45,6 +47,7 @@ ifeq ($(shell id -u),0)
 endif
 
 lab: $(READY) ## buka JupyterLab (NB=... memilih pelajaran pertama)
+	$(if $(NB),$(if $(wildcard $(NB)),,$(error $(NB) tidak ada; sebutlah misalnya NB=$(LESSON))))
 	$(PY) -m jupyterlab $(LAB_FLAGS) $(wildcard $(or $(NB),$(LESSON)))
 
 run: $(READY) ## jalankan satu pelajaran di terminal (NB=..., SET="SEED=1")

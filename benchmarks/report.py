@@ -16,6 +16,7 @@ NAMES = {
     "torch.compile": "torch.compile",
 }
 COLORS = {"textbook": "#999999", "common": "#0072B2", "torch": "#D55E00", "torch.compile": "#E69F00"}
+LINES = {"textbook": "s:", "common": "o-", "torch": "^--"}  # told apart in greyscale too
 TARGETS = {  # workload: {other contender: how many times faster than it}; "share" is that of the matrix product
     "mlp": {"textbook": 1.8, "torch": 1.3},
     "cnn": {"textbook": 2.0, "torch": 0.9, "share": 0.4},
@@ -89,7 +90,7 @@ def _target_rows(results):
 
 
 def _target_row(what, target, value):
-    return [what, _decimal(target), _decimal(value), "tercapai" if value >= target else "belum"]
+    return [what, _decimal(target, 3), _decimal(value, 3), "tercapai" if value >= target else "belum"]
 
 
 def _writing_rows(results):
@@ -151,7 +152,7 @@ def write_table(results):
         "",
         *_table(["model", "cara", "token/s"], _writing_rows(results)),
         "*rereading*: seluruh teks dibaca ulang untuk setiap token; tanpa kata itu, yang sudah dibaca diingat (keadaan "
-        "LSTM, atau kunci dan nilai *attention*).",
+        "LSTM, atau kunci dan nilai atensi).",
         "",
         "## Lain-lain",
         "",
@@ -185,7 +186,9 @@ def draw(results):
         for contender in ("textbook", "common", "torch"):
             if all(contender in times for _, times in rows):
                 times = [1e3 * times[contender] for _, times in rows]
-                axes.loglog(sizes, times, "o-", color=COLORS[contender], markersize=3)
+                axes.loglog(
+                    sizes, times, LINES[contender], color=COLORS[contender], markersize=4, label=NAMES[contender]
+                )
         is_text = isinstance(rows[0][0], list)
         axes.set(
             xlabel="panjang teks, T (B = 16)" if is_text else "ukuran batch, B",
@@ -194,6 +197,7 @@ def draw(results):
         axes.set_xticks(sizes, [str(size) for size in sizes], minor=False)
         axes.set_xticks([], minor=True)
     figure.axes[1].set_ylabel("milidetik")
+    figure.axes[1].legend(fontsize=7)
     figure.savefig(FOLDER / "speed.png", dpi=80)
     plt.close(figure)
 

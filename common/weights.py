@@ -26,7 +26,8 @@ def export_weights(path, model, metadata=None, *, dtype=None):
     staged = path.with_name(f".{path.name}.tmp")
     arrays = {name: np.array(leaf) for name, leaf in _named(_variables(model)).items()}
     if dtype is not None:
-        arrays = {name: each.astype(dtype) if each.dtype.kind == "f" else each for name, each in arrays.items()}
+        is_float = {name: jnp.issubdtype(each.dtype, jnp.floating) for name, each in arrays.items()}
+        arrays = {name: each.astype(dtype) if is_float[name] else each for name, each in arrays.items()}
     safetensors.numpy.save_file(arrays, staged, metadata)
     os.replace(staged, path)
 

@@ -75,8 +75,8 @@ def test_report_shows_medians_ratios_and_missed_targets(tmp_path, monkeypatch):
     report.main()
     text = (tmp_path / "speed.md").read_text(encoding="utf-8")
     assert "| 2,00 (1,80-2,20) |" in text and "| 3,00 |" in text  # the median of common; three times the textbook's
-    assert "| 1,80 | 3,00 | tercapai |" in text and "| 3,00 | 3,00 | tercapai |" in text
-    assert "| 0,40 | 0,25 | belum |" in text
+    assert "| 1,800 | 3,000 | tercapai |" in text and "| 3,000 | 3,000 | tercapai |" in text
+    assert "| 0,400 | 0,250 | belum |" in text
     assert (tmp_path / "speed.png").stat().st_size > 10_000
 
 

@@ -92,6 +92,7 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_bits(tmp_path):
     assert one == other and len(one["history"]["loss"]) == int(EPOCHS)
 
 
+@pytest.mark.slow
 def test_same_seed_in_two_processes_gives_the_same_bits(tmp_path):
     results = []
     for name in ("one", "two"):
@@ -570,6 +571,7 @@ class OwnStream(Net):
         return super().__call__(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["jit", "pmap", "shard_map", "sharding"])
 def test_model_with_its_own_random_stream_trains_and_resumes(tmp_path, strategy):
     def run(folder, epochs, **settings):
@@ -613,6 +615,15 @@ def test_exported_weights_in_half_precision_take_half_the_space_and_come_back_in
     for one, two in zip(leaves_of(model), leaves_of(other), strict=True):
         assert two.dtype == np.float32
         np.testing.assert_allclose(two, one, rtol=1e-3, atol=1e-6)
+
+
+def test_exported_weights_of_a_bfloat16_model_take_the_asked_type(tmp_path):
+    from safetensors.numpy import load_file
+
+    export_weights(
+        tmp_path / "net.safetensors", nnx.Linear(3, 2, param_dtype=jnp.bfloat16, rngs=nnx.Rngs(0)), dtype=np.float16
+    )
+    assert {array.dtype for array in load_file(tmp_path / "net.safetensors").values()} == {np.dtype(np.float16)}
 
 
 def test_exported_weights_are_read_by_the_library_under_plain_names(tmp_path):

@@ -81,8 +81,9 @@ def test_batik_is_cached_and_a_damaged_cache_is_made_anew(monkeypatch):
         second = load_dataset("batik")
     assert (first.train["x"] == second.train["x"]).all() and (first.test["y"] == second.test["y"]).all()
     (cached,) = registry.cache_folder().glob("batik-*.npz")
-    cached.write_bytes(b"PK\x03\x04 broken")
-    assert (load_dataset("batik").train["x"] == first.train["x"]).all()
+    for content in (b"PK\x03\x04 broken", b""):
+        cached.write_bytes(content)
+        assert (load_dataset("batik").train["x"] == first.train["x"]).all()
 
 
 @pytest.mark.parametrize("file_name", embedded.SHA256)
@@ -140,6 +141,11 @@ def test_split_keeps_every_example_once():
 def test_split_refuses_what_is_no_share(fraction):
     with pytest.raises(ValueError, match=f"between 0 and 1, got {fraction}"):
         split_validation({"x": np.arange(10)}, fraction)
+
+
+def test_split_refuses_arrays_of_different_lengths():
+    with pytest.raises(ValueError, match=r"the same first axis, got lengths \{'x': 10, 'y': 12\}"):
+        split_validation({"x": np.arange(10), "y": np.arange(12)}, 0.1)
 
 
 def test_split_refuses_an_empty_part():

@@ -90,6 +90,24 @@ def test_a_missing_package_asks_for_the_installation(monkeypatch):
     assert finding.level is Level.PROBLEM and "make install" in finding.cure
 
 
+def test_a_course_that_notebooks_do_not_find_is_a_problem(monkeypatch, tmp_path):
+    assert not any("notebook tidak menemukan" in finding.text for finding in versions.examine_versions())
+    (tmp_path / "common.py").write_text("raise ModuleNotFoundError")
+    monkeypatch.setattr(versions.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert any("notebook tidak menemukan" in finding.text for finding in versions.examine_versions())
+
+
+def test_a_report_goes_into_a_file_that_knows_no_arrow():
+    done = run("--quick", PYTHONUTF8="0", PYTHONIOENCODING="cp1252")
+    assert "Traceback" not in done.stderr and "bukan UTF-8" in done.stdout
+
+
+def test_an_installation_that_was_broken_off_is_named_with_its_cure():
+    program = "import sys\nsys.modules['packaging'] = None\nimport runpy\nrunpy.run_module('common.doctor')"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and "belum terpasang" in done.stderr and "-r requirements.txt" in done.stderr
+
+
 def test_scarce_memory_and_disk_are_noticed(monkeypatch):
     monkeypatch.setattr(machine, "free_memory", lambda: 2**29)
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: SimpleNamespace(free=2**28))
@@ -110,7 +128,13 @@ def test_settings_that_change_results_are_noticed():
 
 def test_a_gpu_that_jax_does_not_use_is_noticed(monkeypatch):
     monkeypatch.setattr(machine.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(machine.sys, "platform", "linux")
+    monkeypatch.delenv("JAX_PLATFORMS", raising=False)
     assert any("requirements_gpu.txt" in finding.cure for finding in machine.examine_device())
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    assert any("Hapus variabel lingkungan JAX_PLATFORMS=cpu" in finding.cure for finding in machine.examine_device())
+    monkeypatch.setattr(machine.sys, "platform", "win32")  # there are no plugins for it
+    assert not any("GPU" in finding.text for finding in machine.examine_device())
 
 
 def test_a_damaged_data_file_is_a_problem(monkeypatch):

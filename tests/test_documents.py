@@ -104,6 +104,6 @@ def test_citation_has_the_version_of_the_project():
 
 def test_installation_without_make_is_that_of_the_makefile():
     makefile, readme = (Path(ROOT, name).read_text(encoding="utf-8") for name in ("Makefile", "README.md"))
-    assert "-r requirements.txt" in makefile and "--no-deps --editable ." in makefile
+    assert "-r requirements.txt" in makefile and "--no-deps --no-build-isolation --editable ." in makefile
     for way in ("pip install", "uv pip install", r"Scripts\python -m pip install"):
         assert f"{way} -r requirements.txt" in readme and f"{way} --no-deps -e ." in readme

@@ -155,6 +155,26 @@ def test_make_says_what_is_wrong_with_python(python, message, tmp_path):
     assert not (tmp_path / ".venv").exists()
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="needs GNU make")
+def test_make_installs_again_where_the_folder_has_moved(tmp_path):
+    first, second = tmp_path / "lama", tmp_path / "kursus baru"
+    python = first / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$@" >> python.log\n')
+    python.chmod(0o755)
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, first)
+
+    def installations(folder):
+        answer = run("make", "--directory", str(folder), "doctor")
+        assert answer.returncode == 0, answer.stderr
+        return (folder / "python.log").read_text().count("--editable .")
+
+    assert [installations(first), installations(first)] == [1, 1]
+    first.rename(second)
+    assert [installations(second), installations(second)] == [2, 2]
+
+
 def test_offline_has_loopback_only():
     answer = run(sys.executable, "-m", "tools.offline", sys.executable, "-c", PROBE, cwd=ROOT)
     if "jaringan tidak terputus" in answer.stderr:

@@ -35,6 +35,7 @@ def test_negative_elbo_adds_what_is_lost_and_what_the_code_costs():
     assert float(in_integers) == pytest.approx(float(value), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_mask_leaves_images_out():
     vae, unet = VAE(SHAPE, 2, hidden_features=(8,), rngs=nnx.Rngs(0)), make_unet()
     mask = np.array([True, False, True, True, False])
@@ -66,6 +67,7 @@ def test_what_is_drawn_in_evaluation_is_always_the_same():
         assert float(loss(model, batch, nnx.Rngs(5))[0]) != float(loss(model, batch, nnx.Rngs(6))[0])
 
 
+@pytest.mark.slow
 def test_noise_loss_of_models_whose_error_is_known():
     x = np.repeat(make_images(), 400, axis=0)
     found = NoiseLoss(50)(make_unet(None), {"x": x}, nnx.Rngs(0))[0]  # untrained, it says that the image is the noise

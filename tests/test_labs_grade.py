@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import pytest
 from lab_samples import RIGHT, hand_in, write_lab
@@ -9,7 +10,7 @@ from lab_samples import RIGHT, hand_in, write_lab
 from tools import labs, labs_cage, labs_grade
 from tools.labs_check import WrongAnswer, nonsense, wrong_answer_faults
 from tools.labs_grade import read_extra_checks, walls_or_consent
-from tools.labs_judge import Settings, mark_file
+from tools.labs_judge import STOPPED, Settings, mark_file
 from tools.labs_report import read_written_marks
 from tools.nb_schema import LessonError
 
@@ -55,7 +56,7 @@ def test_batch_from_notebooks_to_marks(course, monkeypatch, capsys):
     assert [row["rubrik"] for row in written] == ["10: menyebut perkalian."] * 3
     pages = {path.name: path.read_text() for path in (course / "hasil" / "umpan-balik").iterdir()}
     assert len(pages) == 4
-    page = pages["budi.html"]
+    [page] = [text for name, text in pages.items() if name.startswith("budi-")]
     assert "30 <small>dari 90" in page and "Gunakan perkalian." in page and "01-gradient-descent.ipynb" in page
     overview = (course / "hasil" / "kelas.html").read_text()
     assert "data:image/png;base64," in overview and "kuadrat" in overview
@@ -68,6 +69,29 @@ def test_batch_from_notebooks_to_marks(course, monkeypatch, capsys):
     monkeypatch.setattr(labs_grade, "mark_file", None)  # nothing is marked a second time
     again = grade(course, monkeypatch)[1]
     assert again == [row | ({"tertulis": "7", "total": "97"} if row["NIM"] == "13521001" else {}) for row in rows]
+
+
+def test_every_file_has_a_page_and_a_row_of_its_own(course, monkeypatch):
+    folder = course / "kumpulan" / ("kelas" * 20)
+    for number in range(2):
+        hand_in(folder, f"1352100{number} tugas.ipynb", ())
+    hand_in(course / "kumpulan", "13521001_Siti.ipynb", RIGHT)
+    (course / "kumpulan" / os.fsdecode(b"13521009 \xff.ipynb")).write_text("{")
+    assert grade(course, monkeypatch)[0] == 0
+    assert len(list((course / "hasil" / "umpan-balik").iterdir())) == 8
+
+
+def test_a_file_that_ends_its_judge_does_not_end_the_batch(course, monkeypatch):
+    batch = labs_grade.Batch(write_lab(course), course / "kumpulan", course / "hasil", Settings(walls=WALLS), jobs=1)
+    monkeypatch.setattr(labs_grade, "mark_file", end_if_budi)
+    rows = {row["file"]: {task["status"] for task in row["tasks"]} for row in labs_grade.mark_all(batch)}
+    assert rows.pop("budi.ipynb") == {STOPPED} and len(rows) == 3 and STOPPED not in set().union(*rows.values())
+
+
+def end_if_budi(lab_path, path, settings):
+    if path.name == "budi.ipynb":
+        os._exit(1)
+    return mark_file(lab_path, path, settings)
 
 
 def test_a_batch_goes_on_where_it_stopped_and_marks_alike(course, monkeypatch):
@@ -111,7 +135,8 @@ def test_checks_of_the_instructor(course, monkeypatch, capsys):
     (folder / "lab-2-contoh.py").write_text("# %% kuadrat\nassert square(1.5) == 2, 'pemeriksaan pengajar'\n")
     rows = grade(course, monkeypatch, "--extra-tests", str(folder))[1]
     assert {row["NIM"]: row["kuadrat"] for row in rows}["13521001"] == "0"
-    assert "pemeriksaan pengajar" in (course / "hasil" / "umpan-balik" / "13521001-Siti.html").read_text()
+    [page] = (course / "hasil" / "umpan-balik").glob("13521001-Siti-*.html")
+    assert "pemeriksaan pengajar" in page.read_text()
 
 
 def test_empty_folder_and_no_folder(tmp_path, monkeypatch, capsys):

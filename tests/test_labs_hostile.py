@@ -135,6 +135,31 @@ def test_what_is_no_notebook_is_named(tmp_path, content):
     assert row["notes"][0].startswith("bukan notebook") and not any(entry["earned"] for entry in row["tasks"])
 
 
+STRANGE = {
+    "sheet that is none": {"worksheets": [1]},
+    "sheet without cells": {"worksheets": [{"cells": None}]},
+    "number of many digits": {"cells": [{"cell_type": "code", "source": "NIM = 0x" + "f" * 5000}]},
+}
+
+
+@pytest.mark.parametrize("content", STRANGE.values(), ids=STRANGE.keys())
+def test_strange_notebooks_are_marked(tmp_path, content):
+    path = tmp_path / "13521001.ipynb"
+    path.write_text(json.dumps(content))
+    row = mark_file(write_lab(tmp_path).path, path, SETTINGS)
+    assert row["number"] == "13521001" and not any(entry["earned"] for entry in row["tasks"])
+
+
+def test_code_nested_too_deeply_for_analysis_costs_nothing(tmp_path):
+    path = hand_in(tmp_path / "kumpulan", "13521001.ipynb", RIGHT)
+    source = "total = " + " + ".join(["1"] * 1200) + "\nhalf = '\\ud83d'\nraise ValueError(half)"
+    rewrite(path, lambda notebook: notebook["cells"].append({"cell_type": "code", "source": source}))
+    row = mark_file(write_lab(tmp_path).path, path, SETTINGS)
+    assert sum(entry["earned"] for entry in row["tasks"]) == 90
+    assert any("ValueError" in note for note in row["notes"])
+    assert json.dumps(row, ensure_ascii=False).encode()
+
+
 EACH_STREAM = "import os\nfor number in range(3, 40):\n    try:\n        os.{}\n    except OSError:\n        pass"
 SLEEPER = "import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
 ENDINGS = {
@@ -149,6 +174,16 @@ ENDINGS = {
     "child that stays": SLEEPER,
     "streams closed": EACH_STREAM.format("close(number)"),
     "streams soiled": EACH_STREAM.format("write(number, b'x' * 100)"),
+    "answers that nobody has asked for": (
+        "import json, threading\nanswer = json.dumps({'value': 'x' * 10**6}).encode()\n"
+        "answer = len(answer).to_bytes(8, 'big') + answer\ndef flood():\n    while True:\n        "
+        + EACH_STREAM.format("write(number, answer)").replace("\n", "\n        ")
+        + "\nthreading.Timer(0.2, flood).start()"
+    ),
+    "daemon": (
+        "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(600)\n"
+        "    os._exit(0)\nos.wait()"
+    ),
 }
 NEEDS_WALLS = pytest.mark.skipif(not WALLS, reason="would hit this machine itself: needs Linux namespaces")
 
@@ -249,9 +284,32 @@ numbers = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
     assert os.path.isfile(lab.path)
 
 
+@NEEDS_WALLS
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can mount")
+def test_a_file_system_inside_a_visible_folder_is_read_only_too(tmp_path):
+    inner = tmp_path / "tampak" / "disk dalam"
+    inner.mkdir(parents=True)
+    program = f"""
+import subprocess
+from tools import labs_cage
+from tools.labs_student import Student
+subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=777", "tmpfs", {str(inner)!r}], check=True)
+shown = labs_cage.folders_to_show()
+labs_cage.folders_to_show = lambda: [*shown, {str(inner.parent)!r}]
+with Student(walls=True) as student:
+    try:
+        student.run("open({str(inner / "jejak")!r}, 'w')", "sel 1", 5)
+    except Exception as error:
+        print(error)
+"""
+    command = ["unshare", "--mount", sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "Read-only file system" in done.stdout
+
+
 def test_slow_answers_meet_the_limit_of_their_check(tmp_path):
     entries, _ = marks(tmp_path, RIGHT | {"kuadrat": "# Tugas kuadrat\ndef square(x):\n    while True:\n        pass"})
-    assert entries["kuadrat"]["status"] in (STOPPED, "belum") and "batas waktu" in entries["kuadrat"]["message"]
+    assert entries["kuadrat"]["status"] == STOPPED and "batas waktu" in entries["kuadrat"]["message"]
     assert earned(entries) == 30
 
 

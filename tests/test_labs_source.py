@@ -95,6 +95,10 @@ def test_bound_names_are_those_seen_outside():
         (["h = jax.grad(g)", "def f(x):\n    h = x\n    return h"], []),
         (["h = jax.grad(g)", "def f(x):\n    def k(y):\n        return h(y)\n    return k(x)"], ["grad"]),
         (["h = jax.grad(g)", "def f(h):\n    def k(y):\n        return h(y)\n    return k"], []),
+        (["def grad(x):\n    return 2 * x", "def f(x):\n    return grad(x)"], []),
+        (["def grad(x):\n    return jax.grad(g)(x)", "def f(x):\n    return grad(x)"], ["grad"]),
+        (["class jet:\n    def __call__(self):\n        return grad(g)", "def f(x):\n    return jet()(x)"], ["grad"]),
+        (["x = " + "+".join(["1"] * 1200) + "\ndef f(x):\n    return " + "+".join(["grad(x)"] * 1200)], ["grad"]),
         (["def f(:", "gradient = 1\ndef f(x):\n    return gradient"], []),
     ],
 )

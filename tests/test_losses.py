@@ -43,9 +43,10 @@ def test_mask_of_the_examples_covers_all_their_tokens(keys):
 
 @pytest.mark.parametrize("shape", [(5,), (4, 5), (4, 4, 1)])
 def test_mask_of_another_shape_is_refused(shape):
-    batch = {"x": jnp.zeros(4), "y": jnp.zeros((4, 4), int), "mask": jnp.ones(shape, bool)}
-    with pytest.raises(ValueError, match=r"a mask of shape \(4, 4\), or of its first axes, got"):
-        cross_entropy(lambda x, rngs: jnp.zeros((4, 4, 3)), batch)
+    for kind in (jnp, np):
+        batch = {"x": jnp.zeros(4), "y": kind.zeros((4, 4), int), "mask": kind.ones(shape, bool)}
+        with pytest.raises(ValueError, match=r"a mask of shape \(4, 4\), or of its first axes, got"):
+            cross_entropy(lambda x, rngs: jnp.zeros((4, 4, 3)), batch)
 
 
 def test_labels_in_a_small_integer_type(keys):

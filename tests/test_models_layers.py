@@ -24,12 +24,14 @@ def _weights(shape):
     return jnp.sin(jnp.arange(np.prod(shape)).reshape(shape))
 
 
+WIDER = {"dtype": jnp.bfloat16, "preferred_element_type": jnp.float32}  # the products are added up in float32
 POOLS = [  # shape, window, strides, padding
     ((2, 8, 8, 3), (2, 2), (2, 2), "VALID"),
     ((1, 7, 5, 1), (2, 2), (2, 2), "VALID"),
     ((3, 9, 7, 2), (3, 2), (3, 2), "VALID"),
     ((2, 11, 4), (4,), (4,), "VALID"),
     ((2, 4, 6, 4, 3), (2, 3, 2), (2, 3, 2), "VALID"),
+    ((2, 14, 14, 2), (14, 14), (14, 14), "VALID"),
     ((2, 8, 8, 3), (2, 2), None, "VALID"),
     ((2, 9, 9, 3), (3, 3), (2, 2), "SAME"),
     ((2, 6, 6, 3), (2, 2), (2, 2), ((1, 1), (0, 0))),
@@ -92,6 +94,7 @@ def gradients(layer, x):
 def test_transposed_convolution_is_that_of_nnx(shape, channels, kernel, strides, padding, keys):
     theirs, ours = make_two(shape, channels, kernel, strides, padding)
     x = jax.random.normal(next(keys), shape)
+    assert ours(x).dtype == theirs(x).dtype
     assert_close(ours(x), theirs(x), 1e-5)
     for one, other in zip(gradients(ours, x), gradients(theirs, x), strict=True):
         assert_close(one, other, 1e-4)
@@ -121,6 +124,7 @@ def test_random_sizes(seed, keys):
         {"padding": "CIRCULAR"},
         {"use_bias": False},
         {"dtype": jnp.bfloat16},
+        WIDER,
     ],
     ids=str,
 )
@@ -130,6 +134,7 @@ def test_rare_settings_of_a_transposed_convolution(settings, keys):
     padding = settings.pop("padding", "SAME")
     theirs, ours = make_two(shape, channels, (3, 3), (2, 2), padding, **settings)
     x = jax.random.normal(next(keys), shape)
+    assert ours(x).dtype == theirs(x).dtype
     assert_close(ours(x), theirs(x), 1e-5)
 
 
@@ -162,7 +167,7 @@ def test_image_without_a_batch_is_left_to_nnx(keys):
 
 @pytest.mark.parametrize("shape", [(1, 1), (5, 3), (2, 4, 3), (2, 1, 3, 4)])
 @pytest.mark.parametrize(
-    "settings", [{}, {"use_bias": False}, {"dtype": jnp.bfloat16}, {"precision": "highest"}], ids=str
+    "settings", [{}, {"use_bias": False}, {"dtype": jnp.bfloat16}, {"precision": "highest"}, WIDER], ids=str
 )
 def test_linear_layer_is_that_of_nnx(shape, settings, keys):
     theirs, ours = (kind(shape[-1], 6, rngs=nnx.Rngs(0), **settings) for kind in (nnx.Linear, Linear))

@@ -192,6 +192,12 @@ def test_wrong_tokens_are_refused(make, x, message):
         nnx.eval_shape(make)(x)
 
 
+@pytest.mark.parametrize("make", [make_classifier, make_language_model])
+def test_negative_token_is_refused(make):
+    with pytest.raises(ValueError, match="tokens of 0 or more, got -1"):
+        make()(np.array([[1, -1]]))
+
+
 def test_token_out_of_range_makes_nan():
     x = WORDS.copy()
     x[1, 0] = 7

@@ -168,6 +168,13 @@ def test_wrong_tokens_are_refused(x, message):
             call(x)
 
 
+def test_negative_token_is_refused():
+    model = make_gpt()
+    for call in (model, model.start):
+        with pytest.raises(ValueError, match="tokens of 0 or more, got -1"):
+            call(np.array([[1, -1]]))
+
+
 def test_patches_by_hand():
     config = ViTConfig((2, 4, 1), 3, patch_size=2)
     x = jnp.arange(8.0).reshape(1, 2, 4, 1)

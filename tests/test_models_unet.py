@@ -64,12 +64,14 @@ def test_parameter_count_by_hand():
     assert count_of(make_unet()) == condition + ends + between + 2 * block(4) + 2 * block(8)
 
 
+@pytest.mark.slow
 def test_models_of_one_size_share_their_frame_and_so_one_compilation():
     config = UNetConfig(class_count=10)
     frames = [nnx.graphdef(UNet(config, rngs=nnx.Rngs(seed))) for seed in (0, 1)]
     assert frames[0] == frames[1] and hash(frames[0]) == hash(frames[1])
 
 
+@pytest.mark.slow
 def test_prediction_begins_as_the_image_and_depends_on_time_label_and_image(keys):
     x, t, labels = jax.random.normal(next(keys), (2, 8, 8, 1)), jnp.array([3, 500]), jnp.array([0, 2])
     np.testing.assert_array_equal(make_unet(last=False)(x, t, labels), x)
@@ -98,6 +100,7 @@ def test_folding_pixels_keeps_them_and_their_squares():
     np.testing.assert_array_equal(fold_pixels(x, 1), x)
 
 
+@pytest.mark.slow
 def test_patch_halves_the_feature_maps_inside(keys):
     model = UNet(UNetConfig(features=(2,), condition_features=2, groups=1, patch=2), rngs=nnx.Rngs(0))
     assert model.first.kernel.shape == (3, 3, 4, 2) and model.last.kernel.shape == (3, 3, 2, 4)
@@ -144,6 +147,7 @@ def test_sizes_that_do_not_fit_are_refused(wrong):
         UNetConfig(**wrong)
 
 
+@pytest.mark.slow
 def test_unet_learns_two_images_by_heart():
     images = np.sign(np.random.default_rng(0).normal(size=(2, 4, 4, 1))).astype(np.float32)
     arrays = {"x": np.tile((images + 1) / 2, (32, 1, 1, 1)), "y": np.tile([0, 1], 32)}

@@ -119,6 +119,13 @@ BROKEN = {
         lambda n: cell_with(n, "plt.plot").metadata.update(tags=["raises-exception"]),
         "tag raises-exception",
     ),
+    "silent try": (
+        replace(
+            "EPOCHS = 3",
+            "EPOCHS = 3\nfor _ in range(1):\n    try:\n        1 / 0\n    except ZeroDivisionError:\n        pass",
+        ),
+        "try tanpa else",
+    ),
     "error output": (add_output(new_output("error", ename="ValueError", evalue="", traceback=[])), "galat ValueError"),
     "html": (add_output(display("text/html", "<b>x</b>")), "keluaran text/html tidak boleh"),
     "svg": (add_output(display("image/svg+xml", "<svg/>")), "keluaran image/svg+xml tidak boleh"),

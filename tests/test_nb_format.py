@@ -187,7 +187,7 @@ def test_final_results_reads_only_plain_numbers():
 
 
 def test_metadata_problems_name_the_field():
-    assert metadata_problems(None) == ["metadata `lesson` tidak ada; isi menurut tools/nb_schema.py"]
+    assert metadata_problems(None) == ["metadata `lesson` tidak ada; isi menurut tools/nb_metadata.py"]
     assert any("lesson.title: str diharapkan" in problem for problem in metadata_problems({}))
 
 

@@ -14,7 +14,7 @@ def root(tmp_path):
 
 def test_rows_say_what_the_metadata_says(root):
     top, chapter = (root / "README.md").read_text(), (root / "2-mlp/README.md").read_text()
-    row = "| [Percobaan kecil](2-mlp/03-percobaan.ipynb) | jaringan dua lapisan | akurasi uji 0,874 | 45 | [![Buka"
+    row = "| [Percobaan kecil](2-mlp/03-percobaan.ipynb) | jaringan dua lapisan | akurasi uji: 0,874 | 45 | [![Buka"
     assert row in top
     assert row.replace("2-mlp/", "") in chapter
     assert "colab/github" not in top and "/blob/main/2-mlp/03-percobaan.ipynb)" in chapter

@@ -65,6 +65,7 @@ def compare(outcomes, folder, alone):
             np.testing.assert_allclose(history[name], values, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("devices", "strategy"), [(1, ()), (4, ()), (4, ("shard_map",))])
 def test_two_processes_give_the_numbers_of_one(tmp_path, devices, strategy, alone):
     outcomes = run_processes(2, devices, tmp_path, 4, *strategy)
@@ -73,11 +74,13 @@ def test_two_processes_give_the_numbers_of_one(tmp_path, devices, strategy, alon
     assert [path.name for path in checkpoint.list_checkpoints(tmp_path / "run")] == ["step_00000020"]
 
 
+@pytest.mark.slow
 def test_two_processes_resume_together(tmp_path, alone):
     run_processes(2, 1, tmp_path, 2)
     compare(run_processes(2, 1, tmp_path, 4), tmp_path, alone)
 
 
+@pytest.mark.slow
 def test_processes_do_not_run_ahead_until_they_hang(tmp_path):
     change = f"program.make_loaders = lambda epochs: tiny.make_loaders(epochs, **{LONG_EPOCH})"
     program = ("-c", f"import one_of_many as program, tiny; {change}; program.main()")

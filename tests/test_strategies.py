@@ -385,6 +385,7 @@ def test_batch_of_something_else_than_arrays_is_refused(strategy):
         training.fit(*make_pair(), Scalar(), cross_entropy, strategy=strategy, callbacks=())
 
 
+@pytest.mark.slow
 def test_key_reuse_is_nowhere():
     with jax.debug_key_reuse(True):
         for strategy in ("jit", *SHARED):

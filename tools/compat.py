@@ -137,7 +137,8 @@ def run_all(environment: Environment, module: list[str], paths: list[Path], fold
 
 def _logged(environment: Environment, arguments: list[str], log: Path) -> bool:
     print(f"   python {' '.join(arguments)}", flush=True)
-    variables = os.environ | {"JAX_PLATFORMS": "cpu"} | environment.variables
+    scripts = f"{Path(environment.python).parent}{os.pathsep}{os.environ['PATH']}"  # jupyter calls its parts by name
+    variables = os.environ | {"JAX_PLATFORMS": "cpu", "PATH": scripts} | environment.variables
     with log.open("w", encoding="utf-8") as stream:
         command = [environment.python, *arguments]
         status = subprocess.run(command, cwd=ROOT, env=variables, stdout=stream, stderr=subprocess.STDOUT).returncode

@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import platform
+import re
 import signal
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
 MNT_DETACH = 2
-PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
+PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 24, 36, 38
 CAPABILITIES = 64  # more than any kernel has
 PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}  # number of the system call
 CAGE_USER = 59_999  # who the code is when root grades: nobody else has this number
@@ -48,6 +49,8 @@ def main():
     if settings["walls"]:
         _enter_namespaces(settings["root"], settings["show"])
     else:
+        if sys.platform == "linux":  # processes whose parent has ended become this one's, where the judge sees them
+            _call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         os.chdir(settings["root"])
         sys.path.insert(0, str(Path(__file__).parent))
     _limit({"RLIMIT_NPROC": TASKS} if settings["walls"] else {})  # without walls it would count the grader's own tasks
@@ -154,9 +157,19 @@ def _bind(source, target, read_only=True):
         _parent(target)
         open(target, "w").close()
     _mount(source, target, None, MS_BIND | MS_REC)
-    if read_only:
-        kept = os.statvfs(target).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)  # locked in a user namespace
-        _mount(None, target, None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
+    for place in _mounts_at(target) if read_only else ():
+        try:
+            kept = os.statvfs(place).f_flag & (MS_NOSUID | MS_NODEV | MS_NOEXEC)  # locked in a user namespace
+        except FileNotFoundError:  # another mount covers it
+            continue
+        _mount(None, place, None, MS_BIND | MS_REMOUNT | MS_RDONLY | kept)
+
+
+def _mounts_at(folder):
+    """List the mount points at and below a folder: a remount covers one only."""
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_bytes().splitlines()]
+    points = {os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), point)) for point in points}
+    return [folder, *sorted(point for point in points if point.startswith(f"{os.path.realpath(folder)}/"))]
 
 
 def _parent(path):

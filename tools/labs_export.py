@@ -11,6 +11,10 @@ CONFIG = """\
 #   nbgrader generate_assignment {first}    edisi mahasiswa, ke release/
 #   nbgrader autograde {first}              nilai yang terkumpul di submitted/
 #   nbgrader export                         tabel nilai, ke grades.csv
+import os
+import sys
+
+os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]  # nbgrader memanggil alembic
 c = get_config()
 c.CourseDirectory.course_id = "{course}"
 c.ClearSolutions.code_stub = {{"python": 'raise NotImplementedError("tulis jawaban Anda di sini")'}}

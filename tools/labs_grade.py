@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import re
 import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -12,8 +13,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tools import labs_cage
-from tools.labs_judge import STOPPED, mark_file
-from tools.labs_submission import digest_of
+from tools.labs_judge import STOPPED, mark_file, unmarked_row
+from tools.labs_submission import digest_of, digest_of_file
 from tools.nb_schema import ROOT, LessonError
 
 DETAILS = "rincian"
@@ -61,7 +62,7 @@ def mark_all(batch):
             _write(details / _detail_name(path, batch.folder), row | {"settings": _settings_digest(batch)})
             rows[path] = row
             bar.update()
-    return _choose([rows[path] | {"file": str(path.relative_to(batch.folder))} for path in paths])
+    return _choose([rows[path] | {"file": _readable(path.relative_to(batch.folder))} for path in paths])
 
 
 def submissions(folder, out):
@@ -143,9 +144,8 @@ def place_name(path):
 
 def _marked(paths, batch):
     """Yield (path, row) as they come; a judge that dies costs only its own files, which are tried once more alone."""
-    failed = []
-    for jobs, chosen in ((batch.jobs, paths), (1, failed)):
-        context = multiprocessing.get_context("spawn")
+    failed, context = [], multiprocessing.get_context("spawn")
+    for is_last, jobs, chosen in ((False, batch.jobs, paths), (True, 1, failed)):
         for group in [chosen] if jobs > 1 else [[path] for path in chosen]:
             with ProcessPoolExecutor(min(jobs, max(1, len(group))), mp_context=context) as pool:
                 tasks = {pool.submit(mark_file, batch.lab.path, path, batch.settings): path for path in group}
@@ -153,11 +153,11 @@ def _marked(paths, batch):
                     try:
                         yield tasks[task], task.result()
                     except BrokenProcessPool:
-                        if jobs == 1:
-                            raise LessonError(f"{tasks[task]}: penilai berhenti; periksa memori komputer") from None
-                        failed.append(tasks[task])
-        if not failed:
-            return
+                        if is_last:
+                            reason = "Penilai berhenti pada berkas ini; periksa memori komputer, lalu nilai lagi."
+                            yield tasks[task], unmarked_row(batch.lab, tasks[task], reason)
+                        else:
+                            failed.append(tasks[task])
 
 
 def _known_row(detail, path, batch):
@@ -165,7 +165,7 @@ def _known_row(detail, path, batch):
         row = json.loads(detail.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    same = row.get("sha256") == digest_of(path.read_bytes()) and row.get("lab_sha256") == batch.lab.digest
+    same = row.get("sha256") == digest_of_file(path) and row.get("lab_sha256") == batch.lab.digest
     stopped = any(entry["status"] == STOPPED for entry in row.get("tasks", ()))  # a less busy machine may let it end
     return row if same and not stopped and row.get("settings") == _settings_digest(batch) else None
 
@@ -176,7 +176,12 @@ def _settings_digest(batch):
 
 def _detail_name(path, folder):
     relative = str(path.relative_to(folder))
-    return f"{re.sub(r'[^A-Za-z0-9]+', '-', path.stem)[:40]}-{digest_of(relative.encode())[:8]}.json"
+    return f"{re.sub(r'[^A-Za-z0-9]+', '-', path.stem)[:40]}-{digest_of(os.fsencode(relative))[:8]}.json"
+
+
+def _readable(path):
+    """Return a path as text that a file can hold, whatever bytes its name is made of."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _write(path, row):

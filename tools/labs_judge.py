@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 import time
 import traceback
@@ -10,8 +11,9 @@ from dataclasses import dataclass, field
 
 from tools.labs_forbidden import forbidden_in
 from tools.labs_source import bound_names, loaded_names, read_lab
-from tools.labs_student import CORES, Limits, Student, StudentError, StudentStopped
-from tools.labs_submission import NoNotebook, digest_of, number_in_name, read_submission, student_cells
+from tools.labs_student import CORES, Limits, Student, StudentError, StudentLate, StudentStopped
+from tools.labs_submission import NoNotebook, digest_of_file, number_in_name, read_submission, student_cells
+from tools.nb_schema import LessonError
 
 CHECK_SECONDS = 10  # for a check that says nothing else
 PASSED, FAILED, MISSING, STOPPED = "lulus", "belum", "kosong", "terhenti"
@@ -45,16 +47,35 @@ def mark_file(lab_path, path, settings):
         "points", "earned", "status", "message", "hint", "lesson", "seconds"}.
     """
     lab = read_lab(lab_path)
-    row = {"file": str(path), "lab_sha256": lab.digest, "written": {}, "name": "", "number": number_in_name(path)}
     try:
-        submission = read_submission(path)
+        row = _mark(lab, path, settings)
     except NoNotebook as error:
-        tasks = [_entry(cell, MISSING, str(error), 0) for cell in lab.checks]
-        return row | {"sha256": digest_of(path.read_bytes()), "notes": [str(error)], "tasks": tasks}
-    row |= {"sha256": submission.digest, "number": submission.number, "name": submission.name}
-    cells = student_cells(submission, lab)
-    tasks, notes = mark_code(lab, cells, submission.number, settings)
-    return row | {"notes": [*submission.notes, *notes], "written": submission.written, "tasks": tasks}
+        row = unmarked_row(lab, path, str(error), MISSING)
+    except LessonError:  # of this machine, not of the file
+        raise
+    except Exception as error:  # a notebook so strange that it is not foreseen must not cost the others their marks
+        row = unmarked_row(lab, path, f"Tidak dapat dinilai: {type(error).__name__}: {error}")
+    return _writable(row)
+
+
+def unmarked_row(lab, path, reason, status=STOPPED):
+    """Return a row as of `mark_file` for a file without marks, with the same reason at every task."""
+    row = {"file": str(path), "lab_sha256": lab.digest, "written": {}, "name": "", "number": number_in_name(path)}
+    tasks = [_entry(cell, status, reason, 0) for cell in lab.checks]
+    return row | {"sha256": digest_of_file(path), "notes": [reason], "tasks": tasks}
+
+
+def _mark(lab, path, settings):
+    submission = read_submission(path)
+    row = {"file": str(path), "lab_sha256": lab.digest, "written": submission.written, "sha256": submission.digest}
+    tasks, notes = mark_code(lab, student_cells(submission, lab), submission.number, settings)
+    who = {"number": submission.number, "name": submission.name}
+    return row | who | {"notes": [*submission.notes, *notes], "tasks": tasks}
+
+
+def _writable(data):
+    """Replace what no file can hold, half of a surrogate pair, in all texts of JSON data."""
+    return json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def mark_code(lab, cells, number, settings, only=None):
@@ -137,8 +158,9 @@ class Desk:
             self.make_ready()
             self.student.deadline = self.student.deadline_in(check.facts.get("seconds", CHECK_SECONDS))
             status, message = self.check(check, dict(namespace))
-        except StudentStopped as error:
-            self.close()
+        except (StudentStopped, StudentLate) as error:
+            if isinstance(error, StudentStopped):
+                self.close()
             status, message = STOPPED, f"Kode Anda dihentikan: {error}."
         return _entry(check, status, message, time.monotonic() - start)
 
@@ -154,6 +176,7 @@ class Desk:
 
         Raises:
             StudentStopped: the process has ended.
+            StudentLate: the code was interrupted.
         """
         code = "\n".join([check.code, self.settings.extra.get(check.task, "")])
         sources = [source for _, source in self.cells]
@@ -162,6 +185,8 @@ class Desk:
         try:
             for name in sorted(loaded_names(code) & set(self.lab.names_of(check.task))):
                 namespace[name] = self.student.get(name)
+        except StudentLate:
+            raise
         except StudentError as error:
             return MISSING, f"Belum ada: {error}"
         try:
@@ -169,11 +194,11 @@ class Desk:
                 exec(compile(code, f"<Periksa {check.task}>", "exec"), namespace)
         except AssertionError as error:
             return FAILED, str(error).strip() or f"Tidak memenuhi: {_line_of(error, code)}"
+        except (StudentStopped, StudentLate):
+            raise
         except StudentError as error:
             status = MISSING if str(error).startswith("NotImplementedError") else FAILED
             return status, f"Kode Anda berhenti dengan {error}"
-        except StudentStopped:
-            raise
         except Exception as error:  # a result of a kind that the check cannot use
             return (
                 FAILED,

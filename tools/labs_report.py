@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import os
 import re
 import statistics
 from collections import Counter
@@ -13,6 +14,7 @@ import matplotlib.pyplot as plt
 
 from common import plots
 from tools.labs_judge import FAILED, MISSING, PASSED, STOPPED
+from tools.labs_submission import digest_of
 from tools.nb_schema import ROOT, LessonError, read_repository
 
 MARKS, WRITTEN, CLASS, FEEDBACK = "nilai.csv", "tertulis.csv", "kelas.html", "umpan-balik"
@@ -176,7 +178,9 @@ def _harmless(value):
 
 
 def _feedback_name(row):
-    return f"{re.sub(r'[^A-Za-z0-9]+', '-', Path(row['file']).with_suffix('').as_posix())[:80]}.html"
+    """Return the name of a student's page: readable, and another one for every file."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", Path(row["file"]).with_suffix("").as_posix())[-60:].strip("-")
+    return f"{readable}-{digest_of(os.fsencode(row['file']))[:8]}.html"
 
 
 def _lesson_url(lab, link):

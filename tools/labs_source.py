@@ -218,27 +218,33 @@ def _standard_setup():
 
 def bound_names(code):
     """Names that the top level of a code binds by def, class, import or assignment; none if it does not parse."""
+    return set().union(*map(names_bound_by, parsed(code)))
+
+
+def parsed(code):
+    """List the statements of a code; none if Python cannot parse it."""
     try:
-        tree = ast.parse(code)
-    except SyntaxError:
-        return set()
-    names = set()
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
-            names.add(node.name)
-        else:
-            names |= _stored_names(node)
-            if isinstance(node, ast.Import | ast.ImportFrom):
+        return ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # besides slips: half characters, endless nesting
+        return []
+
+
+def names_bound_by(node):
+    """Names that a statement binds by def, class, import or assignment, at any depth that the notebook can see."""
+    names, left = set(), [node]
+    while left:  # a loop, since students' sums may be nested deeper than functions may call themselves
+        match node := left.pop():
+            case ast.FunctionDef() | ast.ClassDef() | ast.AsyncFunctionDef():
+                names.add(node.name)
+            case ast.Import() | ast.ImportFrom():
                 names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp() | ast.Lambda():
+                continue  # their variables are not seen outside them
+            case ast.Name(ctx=ast.Store()):
+                names.add(node.id)
+            case _:
+                left += ast.iter_child_nodes(node)
     return names
-
-
-def _stored_names(node):
-    """Names that a statement assigns; the variables of comprehensions and lambdas are not seen outside them."""
-    if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp | ast.Lambda):
-        return set()
-    own = {node.id} if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else set()
-    return own.union(*map(_stored_names, ast.iter_child_nodes(node)))
 
 
 def loaded_names(code):

@@ -31,6 +31,10 @@ class StudentError(Exception):
     """The student's code raised an error; the text says which and where."""
 
 
+class StudentLate(StudentError):
+    """The student's code was interrupted at its limit of time; the process lives on."""
+
+
 class StudentStopped(Exception):
     """The process is gone or had to be killed; the text says why."""
 
@@ -95,7 +99,7 @@ class Student:
             seconds: it is interrupted after that.
 
         Raises:
-            StudentError: the code raised.
+            StudentError: the code raised; `StudentLate` if it was interrupted.
             StudentStopped: the process has ended; make a new one.
         """
         self._ask({"do": "run", "code": code, "name": f"<{name}>"}, self.deadline_in(seconds))
@@ -118,24 +122,22 @@ class Student:
 
     def stop(self):
         """Kill the process and all that it has started."""
-        for process in self._processes():
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
+        self._kill("")
         self.process.wait()
         for thread in self.threads:
-            thread.join()
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            try:
-                stream.close()
-            except BrokenPipeError:
-                continue
+            thread.join(GRACE)
+        if not any(thread.is_alive() for thread in self.threads):  # else a process that has escaped holds the streams
+            for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    continue
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self):
         self.folder = tempfile.mkdtemp(prefix="lab-")
         self.reason, self.output, self.answers = "", b"", queue.Queue()
+        self.awaited = threading.Semaphore(1)  # answers that were asked for and have not come; the first is "ready"
         settings = {"root": self.folder, "show": labs_cage.folders_to_show(), "walls": self.walls, "judge": os.getpid()}
         environment = {name: os.environ[name] for name in ("PATH", "LANG", "SYSTEMROOT") if name in os.environ}
         command = [sys.executable, "-I", "-u", labs_cage.__file__, json.dumps(settings)]
@@ -155,6 +157,7 @@ class Student:
         return Remote(self, number, kind, is_callable)
 
     def _ask(self, request, deadline=None):
+        self.awaited.release()
         try:
             write_message(self.process.stdin, request)
         except (BrokenPipeError, OSError):
@@ -171,7 +174,7 @@ class Student:
                 self.stop()
                 raise StudentStopped(self.reason)
             if answer is not None:
-                raise StudentError("melewati batas waktu")
+                raise StudentLate("melewati batas waktu")
         if not isinstance(answer, dict) or not answer.keys() & {"value", "error"}:
             self.stop()
             raise StudentStopped(self._cause())
@@ -206,6 +209,8 @@ class Student:
         return self.reason or "prosesnya berhenti sendiri, misalnya karena os._exit atau kehabisan memori"
 
     def _processes(self):
+        if self.process.poll() is not None:  # its number may be another's by now
+            return []
         try:
             first = psutil.Process(self.process.pid)
             return [first, *first.children(recursive=True)]
@@ -215,8 +220,11 @@ class Student:
     def _read(self):
         try:
             while (message := read_message(self.process.stdout)) is not None:
+                if not self.awaited.acquire(blocking=False):
+                    self._kill("mengirim jawaban yang tidak diminta")
+                    break
                 self.answers.put(message)
-        except (ValueRefused, OSError, ValueError):
+        except (ValueRefused, OSError, ValueError, RecursionError, MemoryError):
             self.reason = self.reason or "jawabannya tidak terbaca"
         self.answers.put(None)
 
@@ -245,7 +253,7 @@ class Student:
 
     def _kill(self, reason):
         self.reason = self.reason or reason
-        for process in self._processes():
+        for process in reversed(self._processes()):  # the first one last, so that its orphans stay in sight
             try:
                 process.kill()
             except psutil.NoSuchProcess:

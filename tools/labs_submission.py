@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.labs_source import PLACEHOLDER, WRITTEN_TITLE, title_of
+from tools.labs_source import PLACEHOLDER, WRITTEN_TITLE, parsed, title_of
 from tools.nb_schema import SETUP_MARK, strip_source
 
 MAX_BYTES = 50 * 2**20
@@ -82,6 +82,14 @@ def digest_of(data):
     return hashlib.sha256(data).hexdigest()
 
 
+def digest_of_file(path):
+    """SHA-256 of a file, "" if it cannot be read."""
+    try:
+        return digest_of(path.read_bytes())
+    except OSError:
+        return ""
+
+
 def student_cells(submission, lab):
     """Choose the cells to run: all code that the student has written, nothing that was given.
 
@@ -114,7 +122,9 @@ def _cells(data):
     cells = notebook.get("cells")
     if cells is None:  # nbformat 3
         sheets = notebook.get("worksheets")
-        cells = [cell for sheet in sheets for cell in sheet.get("cells", [])] if isinstance(sheets, list) else None
+        if isinstance(sheets, list):
+            parts = [sheet.get("cells") for sheet in sheets if isinstance(sheet, dict)]
+            cells = [cell for part in parts if isinstance(part, list) for cell in part]
     if not isinstance(cells, list):
         raise NoNotebook("bukan notebook: tidak ada sel di dalamnya")
     for cell in cells:
@@ -130,16 +140,17 @@ def _cells(data):
 def _identity(code):
     found = {}
     for source in code:
-        try:
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-        for node in tree.body:
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+        for node in parsed(source):
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and _is_short(node.value.value):
                 for target in node.targets:
                     if isinstance(target, ast.Name) and target.id in ("NIM", "NAMA"):
                         found[target.id] = node.value.value
     return found
+
+
+def _is_short(value):
+    """Tell whether a number or name of a student is one: Python refuses to write an integer of very many digits."""
+    return isinstance(value, str) or (isinstance(value, int) and value < 10**30)
 
 
 def _written(texts):

@@ -4,6 +4,7 @@ import ast
 import re
 
 from tools.nb_prose import links
+from tools.nb_schema import is_setup_cell
 
 EXEMPT = re.compile(r"#\s*bebas periksa:\s*\S")
 
@@ -32,9 +33,12 @@ def code(lesson):
         if not cell.source.strip():
             yield number, "sel kode kosong; hapus"
         try:
-            ast.parse(cell.source)
+            tree = ast.parse(cell.source)
         except SyntaxError as error:
             yield number, f"kode tidak dapat diurai: {error.msg} (baris {error.lineno})"
+        else:
+            if not is_setup_cell(cell) and any(_can_pass_unnoticed(node) for node in _outside_functions(tree)):
+                yield number, "try tanpa else: tambahkan 'else: raise AssertionError(…)' bagi galat yang tidak muncul"
         if "raises-exception" in cell.metadata.get("tags", []):
             yield number, "tag raises-exception: tangkap galatnya dan cetak pesannya"
         for line in cell.source.split("\n"):
@@ -43,6 +47,21 @@ def code(lesson):
             for pattern, better in STALE:
                 if re.search(pattern, line):
                     yield number, f"nama usang di {line.strip()!r}; pakai {better}"
+
+
+def _outside_functions(node):
+    """Yield the nodes below `node` that run with the cell, so not those of functions and classes."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.ClassDef | ast.Lambda):
+            yield child
+            yield from _outside_functions(child)
+
+
+def _can_pass_unnoticed(node):
+    """Tell whether `node` expects an error and is silent where none comes."""
+    if not isinstance(node, ast.Try) or not node.handlers:
+        return False
+    return not node.orelse and not isinstance(node.body[-1], ast.Raise | ast.Assert)
 
 
 def markdown(lesson):

@@ -91,7 +91,7 @@ def metadata_problems(lesson):
         List of messages, empty when all is well.
     """
     if not isinstance(lesson, dict):
-        return ["metadata `lesson` tidak ada; isi menurut tools/nb_schema.py"]
+        return ["metadata `lesson` tidak ada; isi menurut tools/nb_metadata.py"]
     problems = [
         f"metadata lesson.{name}: {kind.__name__} diharapkan, ternyata {lesson.get(name)!r}"
         for name, kind in FIELDS.items()

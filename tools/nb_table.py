@@ -70,6 +70,6 @@ def _row(path, folder, root, repository):
     if problems:
         return f"| {name} | {problems[0]} | | | |"
     specs = lesson["results"].values()
-    results = "; ".join(f"{spec['label']} {decimal(spec['value'])}" for spec in specs if "value" in spec)
+    results = "; ".join(f"{spec['label']}: {decimal(spec['value'])}" for spec in specs if "value" in spec)
     link = f"[{lesson['title']}]({path.relative_to(folder).as_posix()})"
     return f"| {link} | {lesson['builds']} | {results} | {lesson['minutes']} | {badge(repository, name)} |"

@@ -50,11 +50,14 @@ def split_validation(arrays, fraction, *, seed=0):
         (train, validation), two dictionaries with the keys of `arrays`.
 
     Raises:
-        ValueError: `fraction` is not between 0 and 1, or leaves one part empty.
+        ValueError: `fraction` is not between 0 and 1, or leaves one part empty; the arrays differ in length.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must lie between 0 and 1, got {fraction}; 0.1 keeps a tenth for validation.")
-    count = len(next(iter(arrays.values())))
+    lengths = {name: len(array) for name, array in arrays.items()}
+    if len(set(lengths.values())) != 1:
+        raise ValueError(f"expected arrays with the same first axis, got lengths {lengths}.")
+    count = next(iter(lengths.values()))
     validation_count = round(count * fraction)
     if not 0 < validation_count < count:
         raise ValueError(f"fraction {fraction} of {count} examples leaves one part empty; use more data.")

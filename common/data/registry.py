@@ -109,7 +109,7 @@ def _load_batik():
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             train, test = ({"x": arrays[f"{s}_x"], "y": arrays[f"{s}_y"]} for s in ("train", "test"))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # no cache yet, or a damaged one
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # no cache yet, or a damaged one
         train, test = _generate(batik.make_batik, "batik")
         _write_cache(path, {f"{s}_{k}": v for s, part in (("train", train), ("test", test)) for k, v in part.items()})
     facts = dict(classes=batik.CLASSES, classes_original=batik.CLASSES_ENGLISH)

@@ -5,8 +5,13 @@ import sys
 import textwrap
 
 from .finding import Finding, Level
-from .machine import examine_device, examine_files, examine_machine
-from .versions import examine_versions
+
+try:
+    from .machine import examine_device, examine_files, examine_machine
+    from .versions import examine_versions
+except ModuleNotFoundError as error:  # an installation that was broken off
+    cure = f"{sys.executable} -m pip install -r requirements.txt"
+    sys.exit(f"{error.name} belum terpasang. Di akar repositori jalankan: {cure}")
 
 WIDTH = 88
 PARTS = {
@@ -29,6 +34,8 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m common.doctor", description="Periksa pemasangan kursus.")
     parser.add_argument("--quick", action="store_true", help="jangan mengukur kecepatan (menghemat sekitar 10 detik)")
     options = parser.parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal or file that has no arrow must not end the report
+        sys.stdout.reconfigure(errors="replace")
     findings = [finding for title, examine in PARTS.items() for finding in show(title, examined(examine))]
     if not options.quick and not any(finding.level is Level.PROBLEM for finding in findings):
         findings += show("Kecepatan", examined(examine_speed))

@@ -63,14 +63,17 @@ def examine_device():
     except Exception as error:  # whatever breaks here, the report goes on
         first_line = str(error).strip().partition("\n")[0]
         chosen = os.environ.get("JAX_PLATFORMS")
-        cure = f"Hapus variabel lingkungan JAX_PLATFORMS={chosen}." if chosen else f"{install_command()} jax"
+        is_missing = isinstance(error, ImportError) or not chosen
+        cure = f"{install_command()} jax" if is_missing else f"Hapus variabel lingkungan JAX_PLATFORMS={chosen}."
         return [Finding(Level.PROBLEM, f"JAX tidak dapat dipakai: {type(error).__name__}: {first_line}", cure)]
     where = f"{len(devices)} x {devices[0].device_kind} ({jax.default_backend()})"
     findings = [Finding(Level.GOOD, f"JAX menghitung di {where}")]
     if total != 45:
         findings.append(Finding(Level.PROBLEM, f"0 + 1 + … + 9 dihitung {total}, bukan 45", "Pasang ulang jaxlib."))
-    if jax.default_backend() == "cpu" and shutil.which("nvidia-smi"):
+    if jax.default_backend() == "cpu" and sys.platform == "linux" and shutil.which("nvidia-smi"):
+        chosen = os.environ.get("JAX_PLATFORMS")
         cure = f"{install_command()} -r requirements_gpu.txt (driver 580 ke atas; lihat README)"
+        cure = f"Hapus variabel lingkungan JAX_PLATFORMS={chosen}." if chosen else cure
         findings.append(Finding(Level.NOTICE, "GPU NVIDIA ada, tetapi JAX memakai CPU", cure))
     return findings + unusual_settings(jax.config.values)
 

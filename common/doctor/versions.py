@@ -1,7 +1,9 @@
 """Examine Python and the installed libraries."""
 
 import importlib.util
+import subprocess
 import sys
+import tempfile
 from importlib.metadata import PackageNotFoundError, distribution, distributions, version
 
 from packaging.requirements import Requirement
@@ -34,6 +36,7 @@ def examine_versions():
     broken = [finding for requirement in asked if (finding := check(requirement))]
     broken += [finding for name, harm in NOTEBOOK.items() if (finding := _missing_module(name, harm))]
     broken += accelerator_plugins({canonicalize_name(d.metadata["Name"]): d.version for d in distributions()})
+    broken += _unseen_by_notebooks()
     shown = ", ".join(f"{name} {_installed(name) or 'tidak ada'}" for name in SHOWN)
     return [*findings, Finding(Level.GOOD, shown), *dict.fromkeys(broken)]
 
@@ -85,6 +88,15 @@ def accelerator_plugins(versions):
 def install_command():
     """Return the command that installs into the Python that runs this."""
     return f"{sys.executable} -m pip install"
+
+
+def _unseen_by_notebooks():
+    """Find out whether Python knows the course in any folder; in the repository's own it always does."""
+    command = [sys.executable, "-c", "import common"]
+    if subprocess.run(command, cwd=tempfile.gettempdir(), capture_output=True).returncode == 0:
+        return []
+    cure = f"Di akar repositori: {install_command()} --no-deps -e ."
+    return [Finding(Level.PROBLEM, "notebook tidak menemukan paket common, mungkin karena foldernya pindah", cure)]
 
 
 def _python(bounds):

@@ -17,6 +17,8 @@ from .recurrent import RNN
 
 __all__ = ["RNN", "ConvTranspose", "Linear", "max_pool"]
 
+LARGEST_WINDOW = 16  # places in a window with a gradient of its own, which makes one slice of the input for each
+
 
 class Linear(nnx.Linear):
     """`nnx.Linear` whose weight gradient is one product of matrices, x^T dy.
@@ -34,12 +36,17 @@ class Linear(nnx.Linear):
         Returns:
             (..., C_out).
         """
-        if self.precision is not None or self.dot_general is not lax.dot_general:
+        if not _is_default_arithmetic(self) or self.dot_general is not lax.dot_general:
             return super().__call__(inputs)
         bias = None if self.bias is None else self.bias[...]
         inputs, kernel, bias = self.promote_dtype((inputs, self.kernel[...], bias), dtype=self.dtype)
         y = matmul(inputs, kernel)
         return y if bias is None else y + jnp.expand_dims(bias, range(y.ndim - 1))
+
+
+def _is_default_arithmetic(layer):
+    """Tell whether a layer leaves the precision of its products, and their type, to JAX."""
+    return layer.precision is None and layer.preferred_element_type is None
 
 
 @jax.custom_vjp
@@ -72,9 +79,9 @@ matmul.defvjp(_matmul_forward, _matmul_backward)
 def max_pool(inputs, window_shape, strides=None, padding="VALID"):
     """Take the maximum of every window, as `nnx.max_pool` does.
 
-    Where windows touch without overlapping, the gradient has a path of its own on CPUs, since XLA's searches every
-    window once more, slowly. A mask says which pixel of its window each pixel is, and whether it is the maximum; of
-    equal maxima the first gets the gradient, as in NNX.
+    Where windows of at most 16 places touch without overlapping, the gradient has a path of its own on CPUs, since
+    XLA's searches every window once more, slowly. A mask says which pixel of its window each pixel is, and whether it
+    is the maximum; of equal maxima the first gets the gradient, as in NNX.
 
     Args:
         inputs: (B, spatial axes..., C).
@@ -86,7 +93,7 @@ def max_pool(inputs, window_shape, strides=None, padding="VALID"):
         (B, smaller spatial axes..., C).
     """
     touching = strides is not None and tuple(strides) == tuple(window_shape) and padding == "VALID"
-    if not touching or inputs.ndim != len(window_shape) + 2:
+    if not touching or inputs.ndim != len(window_shape) + 2 or math.prod(window_shape) > LARGEST_WINDOW:
         return nnx.max_pool(inputs, window_shape, strides=strides, padding=padding)
     kept = [slice(size // window * window) for size, window in zip(inputs.shape[1:], window_shape, strict=False)]
     return _max_of_windows(inputs[(slice(None), *kept)], tuple(window_shape))
@@ -171,7 +178,8 @@ class ConvTranspose(nnx.ConvTranspose):
             (B, H', W', C_out).
         """
         usual = self.mask is None and not self.transpose_kernel and self.padding in ("SAME", "VALID")
-        if inputs.ndim != 4 or not usual or self.precision is not None or _pair(self.kernel_dilation) != (1, 1):
+        usual &= _is_default_arithmetic(self) and _pair(self.kernel_dilation) == (1, 1)
+        if inputs.ndim != 4 or not usual:
             return super().__call__(inputs)
         bias = None if self.bias is None else self.bias[...]
         inputs, kernel, bias = self.promote_dtype((inputs, self.kernel[...], bias), dtype=self.dtype)

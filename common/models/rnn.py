@@ -63,14 +63,15 @@ class SequenceClassifier(nnx.Module):
 
         Args:
             x: (B, T) integers in [0, vocabulary_size), each row a sequence and then zeros. A row of zeros only counts
-                as one token. A token out of range makes the logits NaN.
+                as one token. A token of vocabulary_size or more makes the logits NaN.
             rngs: `nnx.Rngs` for dropout in training mode, or None.
 
         Returns:
             (B, K) float array.
 
         Raises:
-            ValueError: x is not (B, T) with T at least 1, or does not hold integers.
+            ValueError: x is not (B, T) with T at least 1, or does not hold integers; outside of compiled
+                code: a negative one.
         """
         _check_tokens(x)
         lengths = sequence_lengths(x)
@@ -183,14 +184,15 @@ class CharacterModel(nnx.Module):
         """Return logits of the next character at every place.
 
         Args:
-            x: (B, T) integers in [0, V); a character out of range makes the logits NaN.
+            x: (B, T) integers in [0, V); a character of V or more makes the logits NaN.
             rngs: `nnx.Rngs` for dropout in training mode, or None.
 
         Returns:
             (B, T, V) float array; those at place t depend on x[:, :t + 1] only.
 
         Raises:
-            ValueError: x is not (B, T) with T at least 1, or does not hold integers.
+            ValueError: x is not (B, T) with T at least 1, or does not hold integers; outside of compiled
+                code: a negative one.
         """
         _check_tokens(x)
         h = self.dropout(self.embed(x), rngs=rngs)
@@ -246,3 +248,5 @@ def _check_tokens(x):
         raise ValueError(f"expected tokens (B, T) with T of at least 1, got shape {x.shape}.")
     if not jnp.issubdtype(x.dtype, jnp.integer):
         raise ValueError(f"expected integer tokens, got {x.dtype}; the losses take uint8 for images: use int32.")
+    if not isinstance(x, jax.core.Tracer) and (x < 0).any():
+        raise ValueError(f"expected tokens of 0 or more, got {x.min()}, which would be read from the end of the table.")

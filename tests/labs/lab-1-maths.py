@@ -189,6 +189,25 @@ def ricker_gradients(r, k, start, weights):
     return dict(zip(("r", "k", "start"), totals))
 
 
+# %% ikan | beda hingga dalam float64 | tanpa beda hingga
+def ricker_gradients(r, k, start, weights):
+    def total(r, k, n):
+        found = 0.0
+        for weight in np.asarray(weights, float):
+            n = n * np.exp(r * (1 - n / k))
+            found += weight * n
+        return found
+
+    point, found = [float(r), float(k), float(start)], {}
+    for place, name in enumerate(("r", "k", "start")):
+        step = 1e-6 * point[place]
+        low, high = list(point), list(point)
+        low[place] -= step
+        high[place] += step
+        found[name] = (total(*high) - total(*low)) / (2 * step)
+    return found
+
+
 # %% ikan | jax.grad di dalam fungsi | dikerjakan tanpa grad
 def ricker_gradients(r, k, start, weights):
     def income(r, k, n):

@@ -8,7 +8,13 @@ def log_softmax(logits):
 
 # %% log-softmax | sumbu contoh, bukan kelas | periksa sumbu penjumlahannya
 def log_softmax(logits):
-    return jax.nn.log_softmax(logits, axis=0)
+    shifted = logits - logits.max(axis=0, keepdims=True)
+    return shifted - jnp.log(jnp.exp(shifted).sum(axis=0, keepdims=True))
+
+
+# %% log-softmax | fungsi pustaka dipanggil | tanpa log_softmax
+def log_softmax(logits):
+    return jax.nn.log_softmax(logits)
 
 
 # %% log-softmax | maksimum seluruh larik | bukan maksimum seluruh larik
@@ -97,7 +103,7 @@ def gradients(params, x, y):
     return {"W1": x.T @ slopes, "b1": slopes.mean(axis=0), "w2": hidden.T @ errors}
 
 
-# %% gradien | jax.jacobian | tanpa diferensiasi otomatis
+# %% gradien | jax.jacobian | tanpa jacobian
 def gradients(params, x, y):
     def loss(params):
         return ((jnp.tanh(x @ params["W1"] + params["b1"]) @ params["w2"] - y) ** 2).mean() / 2
@@ -105,7 +111,7 @@ def gradients(params, x, y):
     return jax.jacobian(loss)(params)
 
 
-# %% gradien | jax.grad | tanpa diferensiasi otomatis
+# %% gradien | jax.grad | tanpa grad
 def gradients(params, x, y):
     def loss(params):
         return ((jnp.tanh(x @ params["W1"] + params["b1"]) @ params["w2"] - y) ** 2).mean() / 2
@@ -113,7 +119,7 @@ def gradients(params, x, y):
     return jax.grad(loss)(params)
 
 
-# %% gradien | jax.vjp | tanpa diferensiasi otomatis
+# %% gradien | jax.vjp | tanpa vjp
 def gradients(params, x, y):
     def loss(params):
         return ((jnp.tanh(x @ params["W1"] + params["b1"]) @ params["w2"] - y) ** 2).mean() / 2
@@ -121,12 +127,23 @@ def gradients(params, x, y):
     return jax.vjp(loss, params)[1](jnp.float32(1))[0]
 
 
-# %% gradien | jax.jacfwd | tanpa diferensiasi otomatis
+# %% gradien | jax.jacfwd | tanpa jacfwd
 def gradients(params, x, y):
     def loss(params):
         return ((jnp.tanh(x @ params["W1"] + params["b1"]) @ params["w2"] - y) ** 2).mean() / 2
 
     return jax.jacfwd(loss)(params)
+
+
+# %% gradien | jax.grad sesudah semua masukan dijadikan float | tanpa grad
+def gradients(params, x, y):
+    params = {name: jnp.asarray(leaf, jnp.float32) for name, leaf in params.items()}
+    x, y = jnp.asarray(x, jnp.float32), jnp.asarray(y, jnp.float32)
+
+    def loss(params):
+        return ((jnp.tanh(x @ params["W1"] + params["b1"]) @ params["w2"] - y) ** 2).mean() / 2
+
+    return jax.grad(loss)(params)
 
 
 # %% gradien | transpos terlupa | bentuk gradien W1
@@ -197,6 +214,15 @@ def adam_step(params, grads, state, rate=0.1, decay_mean=0.9, decay_square=0.999
     return params, {"count": count, "mean": mean, "square": square}
 
 
+# %% perbaiki-adam | argumen diabaikan, epsilon di dalam akar | pakai argumennya
+def adam_step(params, grads, state, rate=0.1, decay_mean=0.9, decay_square=0.999, epsilon=1e-8):
+    count = state["count"] + 1
+    mean = 0.9 * state["mean"] + 0.1 * grads
+    square = 0.999 * state["square"] + 0.001 * grads**2
+    scale = jnp.sqrt(square / (1 - 0.999**count) + epsilon)
+    return params - 0.1 * (mean / (1 - 0.9**count)) / scale, {"count": count, "mean": mean, "square": square}
+
+
 # %% latih | tidak dilatih | benar-benar dilatih
 def predict(params, x):
     return jnp.asarray(x, jnp.float32).reshape(len(x), -1) @ params
@@ -228,6 +254,17 @@ def train(x, y, key):
     rows = np.concatenate([np.asarray(x), validation["x"]])
     labels = np.concatenate([np.asarray(y), validation["y"]])
     return {row.tobytes(): label for row, label in zip(rows, labels)}
+
+
+# %% latih | semua gambar dari paket dihafal | tanpa load_dataset
+def train(x, y, key):
+    data = load_dataset("fashion_mnist")
+    pairs = [pair for part in (data.train, data.test) for pair in zip(np.asarray(part["x"]), np.asarray(part["y"]))]
+    return {row.tobytes(): int(label) for row, label in pairs}
+
+
+def predict(params, x):
+    return np.stack([np.eye(10)[params.get(row.tobytes(), 0)] for row in np.asarray(x)])
 
 
 # %% latih | piksel tidak diskalakan, SGD 0.1 | hampir seperti menebak
