@@ -198,6 +198,11 @@ def test_negative_token_is_refused(make):
         make()(np.array([[1, -1]]))
 
 
+def test_tokens_known_to_a_compiled_function_are_accepted():
+    model, x = make_classifier(), jnp.asarray(WORDS)
+    np.testing.assert_allclose(jax.jit(lambda: model(x))(), model(x), rtol=1e-5, atol=1e-6)
+
+
 def test_token_out_of_range_makes_nan():
     x = WORDS.copy()
     x[1, 0] = 7

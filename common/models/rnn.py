@@ -70,8 +70,8 @@ class SequenceClassifier(nnx.Module):
             (B, K) float array.
 
         Raises:
-            ValueError: x is not (B, T) with T at least 1, or does not hold integers; outside of compiled
-                code: a negative one.
+            ValueError: x is not (B, T) with T at least 1, or does not hold integers; a NumPy array holds a
+                negative one.
         """
         _check_tokens(x)
         lengths = sequence_lengths(x)
@@ -191,8 +191,8 @@ class CharacterModel(nnx.Module):
             (B, T, V) float array; those at place t depend on x[:, :t + 1] only.
 
         Raises:
-            ValueError: x is not (B, T) with T at least 1, or does not hold integers; outside of compiled
-                code: a negative one.
+            ValueError: x is not (B, T) with T at least 1, or does not hold integers; a NumPy array holds a
+                negative one.
         """
         _check_tokens(x)
         h = self.dropout(self.embed(x), rngs=rngs)
@@ -248,5 +248,5 @@ def _check_tokens(x):
         raise ValueError(f"expected tokens (B, T) with T of at least 1, got shape {x.shape}.")
     if not jnp.issubdtype(x.dtype, jnp.integer):
         raise ValueError(f"expected integer tokens, got {x.dtype}; the losses take uint8 for images: use int32.")
-    if not isinstance(x, jax.core.Tracer) and (x < 0).any():
+    if not isinstance(x, jax.Array) and (x < 0).any():  # values of an array of JAX may not be known here
         raise ValueError(f"expected tokens of 0 or more, got {x.min()}, which would be read from the end of the table.")

@@ -427,5 +427,5 @@ def _check_tokens(x, context):
         raise ValueError(f"expected tokens (B, T) with T in [1, {context}], got shape {x.shape}.")
     if not jnp.issubdtype(x.dtype, jnp.integer):
         raise ValueError(f"expected integer tokens, got {x.dtype}; the losses take uint8 for images: use int32.")
-    if not isinstance(x, jax.core.Tracer) and (x < 0).any():
+    if not isinstance(x, jax.Array) and (x < 0).any():  # values of an array of JAX may not be known here
         raise ValueError(f"expected tokens of 0 or more, got {x.min()}, which would be read from the end of the table.")
