@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from .metrics import accuracy, sum_and_count
+from .metrics import accuracy, check_mask, sum_and_count
 from .modules import modules_of
 
 
@@ -58,8 +58,8 @@ def _check_labels(labels, logits_shape, mask):
         raise ValueError(f"expected labels of shape {tuple(shape)} for logits {logits_shape}, got {labels.shape}.")
     if not jnp.issubdtype(labels.dtype, jnp.integer):
         raise TypeError(f"expected integer labels, got {labels.dtype}; one-hot labels: take argmax(-1) first.")
-    if mask is not None and mask.shape != labels.shape[: mask.ndim]:
-        raise ValueError(f"expected a mask of shape {labels.shape}, or of its first axes, got {mask.shape}.")
+    if mask is not None:
+        check_mask(mask, labels.shape)
     if not isinstance(labels, np.ndarray):
         return
     counted = labels if mask is None else labels[np.asarray(mask, bool)]

@@ -20,10 +20,15 @@ def sum_and_count(values, mask=None):
         ValueError: the mask has another shape.
     """
     mask = jnp.ones(values.shape, bool) if mask is None else mask.astype(bool)
-    if mask.shape != values.shape[: mask.ndim]:
-        raise ValueError(f"expected a mask of shape {values.shape}, or of its first axes, got {mask.shape}.")
+    check_mask(mask, values.shape)
     mask = jnp.broadcast_to(mask.reshape(*mask.shape, *[1] * (values.ndim - mask.ndim)), values.shape)
     return jnp.where(mask, values, 0).sum(dtype=jnp.float32), mask.sum(dtype=jnp.float32)
+
+
+def check_mask(mask, shape):
+    """Raise ValueError unless a mask has a shape, or that of its first axes."""
+    if mask.shape != shape[: mask.ndim]:
+        raise ValueError(f"expected a mask of shape {shape}, or of its first axes, got {mask.shape}.")
 
 
 def accuracy(logits, labels, mask=None):
